@@ -1,0 +1,61 @@
+//! After a watch the connection tracker can be unloaded; without it tracker says so.
+
+use std::ffi::CString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use nix::kmod::{DeleteModuleFlags, delete_module};
+
+use super::errors::{CANNOT_OBSERVE, refused};
+use super::faces::{fresh, poll};
+use super::tracker::{program, succeed};
+use super::{Case, Kind, PREFIX};
+use crate::net::Topology;
+
+/// The cases of this file. They come last, since they leave fewer modules loaded than they found.
+pub fn cases() -> Vec<Case> {
+    vec![Case { name: "no_leftovers", kind: Kind::Free(no_leftovers) }]
+}
+
+const CONNTRACK: &str = "nf_conntrack";
+
+fn no_leftovers() -> Result<()> {
+    {
+        let topology = Topology::create(PREFIX)?;
+        topology.track()?;
+        let recording = fresh("no_leftovers");
+        let mut profile = Command::new(program());
+        profile.args(["profile", "--netns", topology.router.name(), "-o"]).arg(&recording);
+        succeed(profile.args(["--", "sh", "-c", "exit 0"]))?;
+    }
+    let is_module = Path::new("/sys/module/nf_conntrack/refcnt").exists();
+    if !is_module {
+        // Built in: there is nothing to unload, and nothing that could be missing.
+        ensure!(!loaded(CONNTRACK)?, "a module without a use count is listed");
+        return Ok(());
+    }
+    // A namespace goes away in its own time, and its rules with it.
+    poll("the unloading of nf_conntrack", || unload(CONNTRACK).ok()).context("something still uses it")?;
+    let recording = fresh("not_loaded");
+    let mut profile = Command::new(program());
+    let result = refused(profile.args(["profile", "--duration", "1s", "-o"]).arg(&recording), CANNOT_OBSERVE);
+    succeed(Command::new("modprobe").arg("nf_conntrack_netlink"))?;
+    result?;
+    ensure!(!recording.exists(), "a recording was written although nothing was measured");
+    Ok(())
+}
+
+fn loaded(name: &str) -> Result<bool> {
+    Ok(fs::read_to_string("/proc/modules")?.lines().any(|line| line.split(' ').next() == Some(name)))
+}
+
+/// Unloads a module after those that use it.
+fn unload(name: &str) -> Result<()> {
+    let holders = fs::read_dir(format!("/sys/module/{name}/holders"))?;
+    for holder in holders {
+        unload(&holder?.file_name().to_string_lossy())?;
+    }
+    Ok(delete_module(&CString::new(name)?, DeleteModuleFlags::O_NONBLOCK)?)
+}

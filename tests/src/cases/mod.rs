@@ -1,0 +1,89 @@
+//! The acceptance cases: each makes known traffic while tracker watches, then compares tracker's whole report with it.
+
+mod bpf;
+mod errors;
+mod faces;
+mod leftovers;
+mod measured;
+mod namespaces;
+mod places;
+mod protocols;
+mod runner;
+mod table;
+mod tcp;
+mod tracker;
+mod udp;
+
+pub use measured::{MeasuredError, traffic};
+pub use runner::{Outcome, run};
+
+use crate::traffic::{Stage, TrafficError};
+use crate::truth::Wants;
+
+/// A case: its name, and how it is decided.
+pub struct Case {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// How it is decided.
+    pub kind: Kind,
+}
+
+/// How a case is decided.
+pub enum Kind {
+    /// By comparing tracker's report with the truth about traffic.
+    Measured(Measured),
+    /// By a function of its own.
+    Free(fn() -> anyhow::Result<()>),
+}
+
+/// A case with traffic.
+#[derive(Clone, Copy)]
+pub struct Measured {
+    /// Prefixes of the topologies that it needs; the first is the one that the traffic is made in.
+    pub prefixes: &'static [&'static str],
+    /// What tracker is told to watch.
+    pub netns: &'static str,
+    /// What happens before tracker starts.
+    pub before: fn(&mut Stage) -> Result<(), TrafficError>,
+    /// What happens while tracker watches.
+    pub traffic: fn(&mut Stage) -> Result<(), TrafficError>,
+    /// Wishes that follow from more than the ledger.
+    pub adjust: fn(&mut Wants),
+}
+
+/// The prefix of the namespaces of cases that need one topology.
+const PREFIX: &str = "tracker-test";
+
+impl Measured {
+    /// A case in one topology, with traffic only while tracker watches.
+    const fn new(traffic: fn(&mut Stage) -> Result<(), TrafficError>) -> Self {
+        Self {
+            prefixes: &[PREFIX],
+            netns: "tracker-test-router",
+            before: |_| Ok(()),
+            traffic,
+            adjust: |_| (),
+        }
+    }
+}
+
+/// All cases, in the order in which they run.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [
+        tcp::cases(),
+        udp::cases(),
+        protocols::cases(),
+        table::cases(),
+        namespaces::cases(),
+        faces::cases(),
+        errors::cases(),
+        leftovers::cases(),
+    ]
+    .into_iter().flatten().collect()
+}
+
+/// A case decided by comparison.
+fn measured(name: &'static str, traffic: fn(&mut Stage) -> Result<(), TrafficError>) -> Case {
+    Case { name, kind: Kind::Measured(Measured::new(traffic)) }
+}

@@ -1,0 +1,102 @@
+//! What happens to the table from outside a connection: it is full, a timer is changed, an entry is made by hand.
+
+use super::{Case, Kind, Measured, measured};
+use crate::net::SERVER4;
+use crate::traffic::{Stage, TrafficError};
+use crate::truth::{Name, Reason};
+
+/// The cases of this file.
+pub fn cases() -> Vec<Case> {
+    let small = Measured { before: shrink, ..Measured::new(early_drop) };
+    let old = Measured { before: preexisting_before, ..Measured::new(preexisting) };
+    vec![
+        Case { name: "early_drop", kind: Kind::Measured(small) },
+        Case { name: "preexisting", kind: Kind::Measured(old) },
+        measured("timeout_changed", timeout_changed),
+        measured("fixed_timeout", fixed_timeout),
+    ]
+}
+
+/// Entries that the small table takes.
+const MAX: u64 = 100;
+
+/// Only the first namespace may change the size of the table.
+fn shrink(stage: &mut Stage) -> Result<(), TrafficError> {
+    stage.resize(MAX, 512)
+}
+
+fn early_drop(stage: &mut Stage) -> Result<(), TrafficError> {
+    let server = stage.udp_port(53)?;
+    let burst = stage.burst(&server, 300)?;
+    let (first, last) = (burst.first().map_or(0, |sent| sent.at), stage.clock.now()?);
+    // When within the burst each one made room is not known.
+    stage.ledger.slack += last - first;
+    let listed = stage.listed_ports()?;
+    for sent in burst {
+        let entry = stage.insert("udp", Some(53), sent.at, "udp_unreplied", "udp_timeout");
+        if !listed.contains(&sent.port) {
+            stage.kill(entry, last, Reason::EarlyDrop);
+        }
+    }
+    stage.settle()
+}
+
+/// First client port of the flows that are older than the watch.
+const OLD_PORT: u16 = 20_000;
+
+fn preexisting_before(stage: &mut Stage) -> Result<(), TrafficError> {
+    stage.set_timeouts(&[("udp_timeout", 45)])?;
+    let server = stage.udp_port(53)?;
+    for port in OLD_PORT..OLD_PORT + 5 {
+        stage.begin_to(&server, SERVER4.into(), port)?;
+    }
+    Ok(())
+}
+
+fn preexisting(stage: &mut Stage) -> Result<(), TrafficError> {
+    let server = stage.udp_port(53)?;
+    stage.pause_s(2)?;
+    for old in 0..2 {
+        let mut flow = stage.resume(&server, usize::from(old), OLD_PORT + old)?;
+        stage.ask(&mut flow, &server)?;
+        stage.pause_s(7)?;
+        stage.ask(&mut flow, &server)?;
+    }
+    stage.begin(&server)?;
+    stage.settle()
+}
+
+fn timeout_changed(stage: &mut Stage) -> Result<(), TrafficError> {
+    let server = stage.udp_port(53)?;
+    let mut flow = stage.begin(&server)?;
+    stage.pause_s(2)?;
+    stage.ask(&mut flow, &server)?;
+    stage.pause_s(2)?;
+    stage.set_timeouts(&[("udp_timeout", 9)])?;
+    stage.pause_s(2)?;
+    stage.ask(&mut flow, &server)?;
+    // The gap that ended here began under the old value.
+    if let Some(step) = stage.ledger.entries[flow.entry()].steps.last_mut() {
+        step.unclear = true;
+    }
+    let router = stage.router().name().to_owned();
+    stage.ledger.unclear.entry(router).or_default().insert(Name::Borrowed("timeout_changed"), 1);
+    stage.pause_s(3)?;
+    stage.ask(&mut flow, &server)?;
+    stage.settle()
+}
+
+fn fixed_timeout(stage: &mut Stage) -> Result<(), TrafficError> {
+    let at = stage.clock.align()?;
+    stage.router().conntrack("-I -p udp -s 10.77.1.2 -d 10.77.2.2 --sport 1000 --dport 2000 -t 10 -u FIXED_TIMEOUT")?;
+    let done = stage.clock.now()?;
+    stage.ledger.slack += done - at;
+    let entry = stage.insert("udp", Some(2000), at, "udp_unreplied", "udp_timeout");
+    let timeout = stage.clock.jiffies(std::time::Duration::from_secs(10));
+    let entry = &mut stage.ledger.entries[entry];
+    entry.outside = Some(Name::Borrowed("fixed_timeout"));
+    entry.steps[0].timeout = timeout + (done - at);
+    stage.pause_s(2)?;
+    stage.settle()
+}
+

@@ -1,0 +1,12 @@
+//! What tracker is tested with: real traffic between network namespaces, the truth about it, and the cases that
+//! compare that truth with what tracker measured.
+//!
+//! The crate uses nothing of tracker's own code: the cases run the `tracker` binary and read its JSON, so an error in
+//! the shared rules cannot hide itself.
+
+pub mod cases;
+pub mod clock;
+pub mod demo;
+pub mod net;
+pub mod traffic;
+pub mod truth;

@@ -1,0 +1,162 @@
+//! What tracker's whole report about a watch must hold.
+
+use serde_json::{Value, json};
+
+use super::compare::{Want, Wants};
+use super::ledger::{Ledger, Name};
+use super::scope::Scope;
+
+/// Losses that a report counts by cause; there must be none of any.
+const LOSSES: [&str; 6] = ["map_full", "read_failed", "probe_missed", "namespaces_full", "ports_full", "stack_failed"];
+
+/// Causes for which something is not attributed to a timer.
+const UNATTRIBUTED: [&str; 8] = [
+    "policy",
+    "fixed_timeout",
+    "offloaded",
+    "unconfirmed",
+    "clash",
+    "timeout_changed",
+    "inconsistent",
+    "unobserved",
+];
+
+/// The watch that a report is about.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// First and last jiffy, as near as known.
+    pub span: (u64, u64),
+    /// Its length as the report gives it, in seconds.
+    pub duration_s: f64,
+    /// The kernel's release.
+    pub kernel: String,
+    /// Size of the table: entries at most, and buckets.
+    pub table: (u64, u64),
+    /// Events that this kernel lets be observed.
+    pub events: Vec<&'static str>,
+    /// Namespaces that are reported, each with its number.
+    pub namespaces: Vec<(String, u64)>,
+}
+
+/// What the report must hold.
+#[must_use]
+pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
+    let mut wants = Wants::default();
+    let seconds = (watch.span.1 - watch.span.0) as f64 * ledger.jiffy_s;
+    wants.put("schema_version", Want::Count(1));
+    wants.put("source", Want::Is(json!("ebpf")));
+    wants.put("kernel", Want::Is(json!(watch.kernel)));
+    // Attaching and starting the command take time around the traffic.
+    wants.put("duration_s", Want::Between(seconds - 1.0, seconds + 3.0));
+    wants.put("complete", Want::Is(Value::Bool(true)));
+    for event in &watch.events {
+        let path = format!("hooks[{event}]");
+        wants.put(format!("{path}.event"), Want::Anything);
+        wants.put(format!("{path}.symbol"), Want::Anything);
+        wants.put(format!("{path}.kind"), Want::OneOf(vec!["kprobe".to_owned(), "fentry".to_owned()]));
+    }
+    for loss in LOSSES {
+        wants.put(format!("losses.{loss}"), Want::Count(0));
+    }
+    // The settings of all together are one namespace's only if there is one.
+    let only = (watch.namespaces.len() == 1).then(|| watch.namespaces[0].0.as_str());
+    scope(&mut wants, "", ledger, watch, None, only);
+    for (name, inum) in &watch.namespaces {
+        let at = format!("namespaces[{name}].");
+        wants.put(format!("{at}name"), Want::Anything);
+        wants.put(format!("{at}inum"), Want::Count(*inum));
+        scope(&mut wants, &at, ledger, watch, Some(name), Some(name));
+    }
+    wants
+}
+
+fn scope(wants: &mut Wants, at: &str, ledger: &Ledger, watch: &Watch, count: Option<&str>, settings: Option<&str>) {
+    Scope::count(ledger, count, watch.span).want(wants, at, ledger, watch.duration_s, settings);
+    let (max, buckets) = watch.table;
+    wants.put(format!("{at}table.max"), Want::Count(max));
+    wants.put(format!("{at}table.buckets"), Want::Count(buckets));
+    for cause in UNATTRIBUTED {
+        let entries = ledger
+            .entries
+            .iter()
+            .filter(|entry| count.is_none_or(|name| name == entry.namespace))
+            .filter(|entry| entry.outside.as_deref() == Some(cause))
+            .count() as u64;
+        let refreshes: u64 = ledger
+            .unclear
+            .iter()
+            .filter(|(name, _)| count.is_none_or(|wanted| wanted == *name))
+            .filter_map(|(_, causes)| causes.get(&Name::Borrowed(cause)))
+            .sum();
+        wants.put(format!("{at}unattributed.{cause}"), Want::Count(entries + refreshes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Entry, Reason, Step, diff, flatten};
+    use super::*;
+
+    fn step(at: u64, state: &'static str, timer: &'static str) -> Step {
+        Step { at, state: state.into(), timer: timer.into(), timeout: 100, unclear: false }
+    }
+
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger { jiffy_s: 0.004, slack: 2, ..Ledger::default() };
+        let entry = ledger.insert(Entry {
+            namespace: "router".to_owned(),
+            proto: "udp".into(),
+            port: Some(53),
+            pickup: false,
+            before: false,
+            outside: None,
+            steps: vec![
+                step(1000, "udp_unreplied", "udp_timeout"),
+                step(1000, "udp_replied", "udp_timeout"),
+                step(1250, "udp_replied", "udp_timeout"),
+            ],
+            death: None,
+        });
+        assert_eq!(Ledger::expiry(&ledger.entries[entry]), Some(1350));
+        ledger.expire("router", 1500);
+        ledger
+    }
+
+    fn watch() -> Watch {
+        Watch {
+            span: (900, 1600),
+            duration_s: 2.8,
+            kernel: "6.12".to_owned(),
+            table: (8192, 8192),
+            events: vec!["insert"],
+            namespaces: vec![("router".to_owned(), 7)],
+        }
+    }
+
+    #[test]
+    fn an_expired_flow_is_expected_in_every_counter() {
+        let wants = expect(&ledger(), &watch());
+        assert_eq!(wants.get("deaths[udp_replied/expired].count"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("states[udp_unreplied].moved_on"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("timers[udp_timeout].resumed_gaps.count"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("timers[udp_timeout].max_gap.count"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("namespaces[router].ports[udp/53].inserts"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("balance.live_at_end"), Some(&Want::Count(0)));
+    }
+
+    #[test]
+    fn a_killed_entry_is_no_expiry() {
+        let mut ledger = ledger();
+        ledger.kill(0, 1300, Reason::Deleted);
+        let wants = expect(&ledger, &watch());
+        assert_eq!(wants.get("states[udp_replied].killed"), Some(&Want::Count(1)));
+        assert_eq!(wants.get("overdue.count"), Some(&Want::Count(0)));
+    }
+
+    #[test]
+    fn an_empty_report_differs_in_all_that_is_wanted() {
+        let wants = expect(&ledger(), &watch());
+        assert!(flatten(&json!({})).is_empty());
+        assert!(diff(&wants, &json!({})).len() > 50);
+    }
+}

@@ -1,0 +1,11 @@
+//! The truth about traffic, written down while it is made, and what tracker has to report of it.
+
+mod compare;
+mod expect;
+mod hist;
+mod ledger;
+mod scope;
+
+pub use compare::{Want, Wants, diff, flatten};
+pub use expect::{Watch, expect};
+pub use ledger::{Entry, Ledger, LedgerError, Name, Reason, Step};

@@ -1,0 +1,263 @@
+//! Layout of the values in the maps that eBPF programs write and user space reads.
+//!
+//! Everything is `repr(C)` without padding. Arrays by id have a power of two of slots, so that
+//! an index can be masked instead of checked.
+
+use crate::{
+    Cause, Loss, Proto, Reason, State, Timer,
+    histogram::{self, BUCKETS},
+};
+
+/// A kernel offset that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// Most bytes of `struct nf_conn` that the programs read in one go (they go onto the stack).
+pub const ENTRY_BYTES: usize = 256;
+
+/// Slots for namespaces, at most.
+pub const MAX_NAMESPACES: u32 = 64;
+
+/// In the map of namespaces by kernel address: not in the scope of the watch.
+pub const OUT_OF_SCOPE: u32 = u32::MAX;
+
+/// Counters of one namespace on one CPU. Monotonic but for wrapping.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// Entries inserted, by [`Proto`].
+    pub inserts: [u64; Proto::SLOTS],
+    /// Inserts that begin in the middle of a connection, by [`Proto`].
+    pub pickups: [u64; Proto::SLOTS],
+    /// Visits to a [`State`] that began during the watch.
+    pub entered: [u64; State::SLOTS],
+    /// Of these, ended by a change of state.
+    pub moved_on: [u64; State::SLOTS],
+    /// Of these, ended by expiry.
+    pub expired: [u64; State::SLOTS],
+    /// Of these, ended by any other death.
+    pub killed: [u64; State::SLOTS],
+    /// Time that living entries had spent in their [`State`] at the last census, in µs.
+    pub live_us: [u64; State::SLOTS],
+    /// Deaths by [`State`] (row) and [`Reason`] (column), also of entries older than the watch.
+    pub deaths: [[u64; Reason::SLOTS]; State::SLOTS],
+    /// Expiries by the [`Timer`] that ran out.
+    pub timer_expired: [u64; Timer::SLOTS],
+    /// Resumed gaps by [`Timer`].
+    pub gaps: [u64; Timer::SLOTS],
+    /// Entries that were ever seen armed by a [`Timer`].
+    pub connections: [u64; Timer::SLOTS],
+    /// Packets whose gap could not be attributed, by [`Cause`].
+    pub causes: [u64; Cause::SLOTS],
+}
+
+impl Counters {
+    /// All zero.
+    pub const ZERO: Self = Self {
+        inserts: [0; Proto::SLOTS],
+        pickups: [0; Proto::SLOTS],
+        entered: [0; State::SLOTS],
+        moved_on: [0; State::SLOTS],
+        expired: [0; State::SLOTS],
+        killed: [0; State::SLOTS],
+        live_us: [0; State::SLOTS],
+        deaths: [[0; Reason::SLOTS]; State::SLOTS],
+        timer_expired: [0; Timer::SLOTS],
+        gaps: [0; Timer::SLOTS],
+        connections: [0; Timer::SLOTS],
+        causes: [0; Cause::SLOTS],
+    };
+
+    /// Entries inserted.
+    #[must_use]
+    pub fn inserted(&self) -> u64 {
+        self.inserts.iter().sum()
+    }
+
+    /// Entries destroyed.
+    #[must_use]
+    pub fn destroyed(&self) -> u64 {
+        self.deaths.iter().flatten().sum()
+    }
+}
+
+/// What was lost on one CPU, by [`Loss`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Losses {
+    /// Times that each loss happened.
+    pub count: [u64; Loss::SLOTS],
+}
+
+/// A histogram on one CPU.
+///
+/// Buckets wrap at 32 bits, and the buckets of a [`HistogramId::MaxGap`] also go down (on another
+/// CPU perhaps): only sums over all CPUs, and differences between two readings, mean something.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    /// Sum of the values, in µs; not kept for max gaps.
+    pub sum_us: u64,
+    /// Largest value so far, in µs.
+    pub max_us: u64,
+    /// Values by [`histogram::index`].
+    pub buckets: [u32; BUCKETS],
+}
+
+impl Histogram {
+    /// Empty.
+    pub const ZERO: Self = Self { sum_us: 0, max_us: 0, buckets: [0; BUCKETS] };
+
+    /// Adds a value in µs.
+    #[inline(always)]
+    pub fn add(&mut self, micros: u64) {
+        self.add_at(micros, histogram::index(micros));
+    }
+
+    /// Adds a value in µs whose bucket is known.
+    #[inline(always)]
+    pub fn add_at(&mut self, micros: u64, bucket: usize) {
+        self.sum_us = self.sum_us.wrapping_add(micros);
+        if micros > self.max_us {
+            self.max_us = micros;
+        }
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            *bucket = bucket.wrapping_add(1);
+        }
+    }
+
+    /// Moves one count to another bucket, or adds it when it had none.
+    #[inline(always)]
+    pub fn raise(&mut self, from: Option<usize>, to: usize, micros: u64) {
+        if micros > self.max_us {
+            self.max_us = micros;
+        }
+        if let Some(bucket) = from.and_then(|from| self.buckets.get_mut(from)) {
+            *bucket = bucket.wrapping_sub(1);
+        }
+        if let Some(bucket) = self.buckets.get_mut(to) {
+            *bucket = bucket.wrapping_add(1);
+        }
+    }
+}
+
+/// Which histogram: a namespace has one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HistogramId {
+    /// Time spent in a state.
+    Residency(State),
+    /// Resumed gaps under a timer.
+    Gap(Timer),
+    /// Longest resumed gap of each entry under a timer.
+    MaxGap(Timer),
+    /// Insert to death.
+    Lifetime,
+    /// Removal minus expiry.
+    Overdue,
+}
+
+impl HistogramId {
+    /// Histograms of one namespace.
+    pub const COUNT: usize = State::SLOTS + 2 * Timer::SLOTS + 2;
+
+    /// Place among the histograms of one namespace, below [`HistogramId::COUNT`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Residency(state) => state.id(),
+            Self::Gap(timer) => State::SLOTS + timer.id(),
+            Self::MaxGap(timer) => State::SLOTS + Timer::SLOTS + timer.id(),
+            Self::Lifetime => State::SLOTS + 2 * Timer::SLOTS,
+            Self::Overdue => State::SLOTS + 2 * Timer::SLOTS + 1,
+        }
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let states = State::ALL.iter().map(|&state| Self::Residency(state));
+        let gaps = Timer::ALL.iter().map(|&timer| Self::Gap(timer));
+        let max_gaps = Timer::ALL.iter().map(|&timer| Self::MaxGap(timer));
+        states.chain(gaps).chain(max_gaps).chain([Self::Lifetime, Self::Overdue])
+    }
+}
+
+/// One watched namespace: who it is, and its timers as the kernel has them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Namespace {
+    /// Kernel address of its `struct net`.
+    pub net: u64,
+    /// Jiffies when the timers were last read.
+    pub checked: u64,
+    /// Inode number, as in `/proc/PID/ns/net`; 0 while the slot is free.
+    pub inum: u32,
+    /// Times that a change of timers was noticed.
+    pub epoch: u32,
+    /// `nf_conntrack_tcp_max_retrans`.
+    pub max_retrans: u32,
+    /// No meaning; keeps the layout free of padding.
+    pub reserved: u32,
+    /// Length of each [`Timer`], in jiffies.
+    pub now: [u32; Timer::SLOTS],
+    /// The one before.
+    pub before: [u32; Timer::SLOTS],
+    /// Epoch in which a timer last changed.
+    pub changed: [u32; Timer::SLOTS],
+    /// Epoch in which it changed before that.
+    pub changed_before: [u32; Timer::SLOTS],
+}
+
+/// Whose entries are counted together: those of a namespace with the same destination port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortKey {
+    /// Slot of the namespace.
+    pub slot: u16,
+    /// Destination port of the original direction, host order; 0 where there are no ports.
+    pub port: u16,
+    /// [`Proto`] id.
+    pub proto: u32,
+}
+
+/// What the entries of a destination port took, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortUse {
+    /// Entries inserted.
+    pub inserts: u64,
+    /// Entries destroyed that had been seen inserted.
+    pub deaths: u64,
+    /// Lifetimes of these, summed, in µs.
+    pub entry_us: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::size_of;
+
+    #[test]
+    fn nothing_is_padded() {
+        assert_eq!(size_of::<Namespace>(), 32 + 4 * 4 * Timer::SLOTS);
+        assert_eq!(size_of::<PortKey>(), 8);
+        assert_eq!(size_of::<Histogram>(), 16 + 4 * BUCKETS);
+    }
+
+    #[test]
+    fn every_histogram_has_a_place_of_its_own() {
+        let mut taken = [false; HistogramId::COUNT];
+        for id in HistogramId::all() {
+            assert!(!core::mem::replace(&mut taken[id.place()], true), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_raised_maximum_leaves_its_old_bucket() {
+        let mut histogram = Histogram::ZERO;
+        histogram.raise(None, 0, 0);
+        histogram.raise(Some(0), histogram::index(4_000), 4_000);
+        assert_eq!(histogram.buckets[0], 0);
+        assert_eq!(histogram.buckets[histogram::index(4_000)], 1);
+        assert_eq!(histogram.max_us, 4_000);
+    }
+}

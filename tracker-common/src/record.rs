@@ -1,0 +1,200 @@
+//! What is kept of a live entry, and what a packet or its death tells about it.
+//!
+//! The hooks run at the *entry* of the kernel's functions, so a packet is seen before it acts:
+//! the entry then shows what the packet before it has done. State changes and gaps are thus
+//! noticed one packet late, but with their exact time, since an entry's timeout tells when it was
+//! last refreshed. The last change of all is noticed at the entry's death.
+
+use crate::{Cause, State, Timer, histogram};
+
+/// What is kept of a live entry. 56 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When it was inserted, in ns of the monotonic clock; 0 if before the watch.
+    pub born_ns: u64,
+    /// When its state was entered, in jiffies; [`Record::UNSEEN`] if before the watch.
+    pub entered: u64,
+    /// When it was last refreshed, in jiffies.
+    pub refreshed: u64,
+    /// Longest resumed gap under each timer of its protocol ([`Timer::place`]), as bucket + 1;
+    /// 0 if the timer was never seen armed.
+    pub max_gap: [u16; Timer::PER_ENTRY],
+    /// [`State`] id.
+    pub state: u8,
+    /// Id of the [`Timer`] armed by the last refresh.
+    pub timer: u8,
+    /// Slot of its namespace.
+    pub slot: u8,
+    /// [`Record::POLICY`], [`Record::SKIP`].
+    pub flags: u8,
+    /// The namespace's epoch when the entry was last seen.
+    pub epoch: u32,
+}
+
+/// How a visit to a state ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Another state followed.
+    MovedOn,
+    /// The entry expired in it.
+    Expired,
+    /// The entry died in it otherwise.
+    Killed,
+}
+
+/// What a look at an entry shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The state it is in.
+    pub state: State,
+    /// The timer that armed its timeout; [`Timer::Unknown`] if that cannot be told.
+    pub timer: Timer,
+    /// When it was last refreshed, in jiffies; meaningless if the timer is unknown.
+    pub refreshed: u64,
+    /// Now, in jiffies.
+    pub now: u64,
+}
+
+/// Where findings go: counters and histograms in the kernel, a list in tests.
+pub trait Sink {
+    /// A visit to a state began.
+    fn entered(&mut self, state: State);
+    /// A visit to a state that began during the watch ended, after so many jiffies.
+    fn left(&mut self, state: State, outcome: Outcome, jiffies: u64);
+    /// A gap of at least one jiffy, armed by `timer`, was ended by a refresh; `bucket` is its place
+    /// in a histogram.
+    fn gap(&mut self, timer: Timer, micros: u64, bucket: usize);
+    /// The longest gap of an entry under `timer` went from one bucket to another; `None` when the
+    /// timer was first seen armed.
+    fn max_gap(&mut self, timer: Timer, from: Option<usize>, to: usize, micros: u64);
+    /// A gap could not be attributed.
+    fn unattributed(&mut self, cause: Cause);
+    /// Microseconds in so many jiffies.
+    fn micros(&self, jiffies: u64) -> u64;
+    /// The same index, as a number of which the compiler knows nothing: so it keeps the check
+    /// against the array's length, which the kernel's verifier insists on.
+    fn opaque(&self, index: usize) -> usize {
+        index
+    }
+}
+
+impl Record {
+    /// In `entered`: the visit to the state began before the watch, so its length is unknown.
+    pub const UNSEEN: u64 = 0;
+    /// In `flags`: a per-rule timeout policy governs the entry.
+    pub const POLICY: u8 = 1;
+    /// In `flags`: the next look does not tell when the entry was refreshed.
+    pub const SKIP: u8 = 2;
+
+    /// Record of an entry that is inserted now.
+    #[inline(always)]
+    pub fn inserted(seen: &Seen, now_ns: u64, sink: &mut impl Sink) -> Self {
+        sink.entered(seen.state);
+        Self::first(seen, now_ns, seen.now, sink)
+    }
+
+    /// Record of an entry that is older than the watch and is met for the first time.
+    #[inline(always)]
+    pub fn adopted(seen: &Seen, sink: &mut impl Sink) -> Self {
+        Self::first(seen, 0, Self::UNSEEN, sink)
+    }
+
+    #[inline(always)]
+    fn first(seen: &Seen, born_ns: u64, entered: u64, sink: &mut impl Sink) -> Self {
+        let mut record = Self {
+            born_ns,
+            entered,
+            refreshed: seen.refreshed,
+            max_gap: [0; Timer::PER_ENTRY],
+            state: seen.state as u8,
+            timer: seen.timer as u8,
+            slot: 0,
+            flags: 0,
+            epoch: 0,
+        };
+        record.armed(seen.timer, sink);
+        record
+    }
+
+    /// Takes in what a look at the entry shows: a refresh since the last look, a change of state.
+    #[inline(always)]
+    pub fn look(&mut self, seen: &Seen, sink: &mut impl Sink) {
+        let timer = self.refresh(seen, sink);
+        if self.timer != timer as u8 {
+            self.timer = timer as u8;
+            self.armed(timer, sink);
+        }
+        if self.state != seen.state as u8 {
+            let changed = match timer {
+                Timer::Unknown => seen.now,
+                _ => seen.refreshed,
+            };
+            self.leave(Outcome::MovedOn, changed, sink);
+            sink.entered(seen.state);
+            self.state = seen.state as u8;
+            self.entered = changed;
+        }
+    }
+
+    /// The entry's state ends with the entry, at `end` (jiffies).
+    #[inline(always)]
+    pub fn leave(&self, outcome: Outcome, end: u64, sink: &mut impl Sink) {
+        if self.entered != Self::UNSEEN
+            && let Some(state) = State::from_id(self.state as usize)
+        {
+            sink.left(state, outcome, end.saturating_sub(self.entered));
+        }
+    }
+
+    /// Files the gap that a refresh has ended since the last look, and tells the timer that is
+    /// armed now.
+    #[inline(always)]
+    fn refresh(&mut self, seen: &Seen, sink: &mut impl Sink) -> Timer {
+        if matches!(seen.timer, Timer::Unknown) || seen.refreshed == self.refreshed {
+            return seen.timer;
+        }
+        let known = Timer::from_id(self.timer as usize).unwrap_or(Timer::Unknown);
+        if seen.refreshed < self.refreshed {
+            // Not a refresh: something else wrote the timeout, so its timer is not known either.
+            if !matches!(known, Timer::Unknown) {
+                sink.unattributed(Cause::Inconsistent);
+            }
+            return Timer::Unknown;
+        }
+        let jiffies = seen.refreshed - self.refreshed;
+        self.refreshed = seen.refreshed;
+        if !matches!(known, Timer::Unknown) {
+            self.file(known, sink.micros(jiffies), sink);
+        }
+        seen.timer
+    }
+
+    #[inline(always)]
+    fn file(&mut self, timer: Timer, micros: u64, sink: &mut impl Sink) {
+        let bucket = histogram::index(micros);
+        sink.gap(timer, micros, bucket);
+        if let Some(kept) = self.max_gap.get_mut(sink.opaque(timer.place()))
+            && bucket >= *kept as usize
+        {
+            let from = (*kept as usize).checked_sub(1);
+            *kept = bucket as u16 + 1;
+            sink.max_gap(timer, from, bucket, micros);
+        }
+    }
+
+    /// Notes that a timer was seen armed.
+    #[inline(always)]
+    fn armed(&mut self, timer: Timer, sink: &mut impl Sink) {
+        if let Some(kept) = self.max_gap.get_mut(sink.opaque(timer.place()))
+            && *kept == 0
+            && !matches!(timer, Timer::Unknown)
+        {
+            *kept = 1;
+            sink.max_gap(timer, None, 0, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+extern crate std;
+
+use super::*;
+use proptest::prelude::*;
+use std::{collections::HashMap, vec, vec::Vec};
+
+const TICK_US: u64 = 4_000;
+
+#[derive(Debug, PartialEq)]
+enum Event {
+    Entered(State),
+    Left(State, Outcome, u64),
+    Gap(Timer, u64),
+    MaxGap(Timer, Option<usize>, usize),
+    Unattributed(Cause),
+}
+
+#[derive(Default)]
+struct List(Vec<Event>);
+
+impl Sink for List {
+    fn entered(&mut self, state: State) {
+        self.0.push(Event::Entered(state));
+    }
+    fn left(&mut self, state: State, outcome: Outcome, jiffies: u64) {
+        self.0.push(Event::Left(state, outcome, jiffies));
+    }
+    fn gap(&mut self, timer: Timer, micros: u64, _: usize) {
+        self.0.push(Event::Gap(timer, micros / TICK_US));
+    }
+    fn max_gap(&mut self, timer: Timer, from: Option<usize>, to: usize, _: u64) {
+        self.0.push(Event::MaxGap(timer, from, to));
+    }
+    fn unattributed(&mut self, cause: Cause) {
+        self.0.push(Event::Unattributed(cause));
+    }
+    fn micros(&self, jiffies: u64) -> u64 {
+        jiffies * TICK_US
+    }
+}
+
+fn seen(state: State, timer: Timer, refreshed: u64, now: u64) -> Seen {
+    Seen { state, timer, refreshed, now }
+}
+
+fn bucket(jiffies: u64) -> usize {
+    histogram::index(jiffies * TICK_US)
+}
+
+#[test]
+fn a_record_is_small() {
+    assert_eq!(size_of::<Record>(), 56);
+}
+
+#[test]
+fn a_life_is_told_one_packet_late_but_with_its_exact_times() {
+    let mut list = List::default();
+    let mut record =
+        Record::inserted(&seen(State::TcpSynSent, Timer::TcpSynSent, 100, 100), 1, &mut list);
+    // The SYN/ACK arrives at 110: nothing is known yet of what it will do.
+    record.look(&seen(State::TcpSynSent, Timer::TcpSynSent, 100, 110), &mut list);
+    // The ACK at 120 shows what the SYN/ACK has done.
+    record.look(&seen(State::TcpSynRecv, Timer::TcpSynRecv, 110, 120), &mut list);
+    // The entry dies at 500, and shows what the ACK has done.
+    record.look(&seen(State::TcpEstablished, Timer::TcpEstablished, 120, 500), &mut list);
+    record.leave(Outcome::Killed, 500, &mut list);
+    assert_eq!(
+        list.0,
+        vec![
+            Event::Entered(State::TcpSynSent),
+            Event::MaxGap(Timer::TcpSynSent, None, 0),
+            Event::Gap(Timer::TcpSynSent, 10),
+            Event::MaxGap(Timer::TcpSynSent, Some(0), bucket(10)),
+            Event::MaxGap(Timer::TcpSynRecv, None, 0),
+            Event::Left(State::TcpSynSent, Outcome::MovedOn, 10),
+            Event::Entered(State::TcpSynRecv),
+            Event::Gap(Timer::TcpSynRecv, 10),
+            Event::MaxGap(Timer::TcpSynRecv, Some(0), bucket(10)),
+            Event::MaxGap(Timer::TcpEstablished, None, 0),
+            Event::Left(State::TcpSynRecv, Outcome::MovedOn, 10),
+            Event::Entered(State::TcpEstablished),
+            Event::Left(State::TcpEstablished, Outcome::Killed, 380),
+        ]
+    );
+}
+
+#[test]
+fn a_packet_that_refreshes_nothing_ends_no_gap() {
+    let mut list = List::default();
+    let unanswered = |now| seen(State::TcpSynSent, Timer::TcpSynSent, 100, now);
+    let mut record = Record::inserted(&unanswered(100), 1, &mut list);
+    list.0.clear();
+    for retransmit in [350, 850, 1850] {
+        record.look(&unanswered(retransmit), &mut list);
+    }
+    assert_eq!(list.0, vec![]);
+}
+
+#[test]
+fn an_older_entry_counts_in_gaps_but_not_in_residency() {
+    let mut list = List::default();
+    let mut record =
+        Record::adopted(&seen(State::TcpEstablished, Timer::TcpEstablished, 50, 90), &mut list);
+    record.look(&seen(State::TcpFinWait, Timer::TcpFinWait, 90, 95), &mut list);
+    assert_eq!(
+        list.0,
+        vec![
+            Event::MaxGap(Timer::TcpEstablished, None, 0),
+            Event::Gap(Timer::TcpEstablished, 40),
+            Event::MaxGap(Timer::TcpEstablished, Some(0), bucket(40)),
+            Event::MaxGap(Timer::TcpFinWait, None, 0),
+            Event::Entered(State::TcpFinWait),
+        ]
+    );
+}
+
+#[test]
+fn a_refresh_that_goes_back_in_time_is_said_and_not_filed() {
+    let mut list = List::default();
+    let mut record = Record::inserted(&seen(State::Icmp, Timer::Icmp, 100, 100), 1, &mut list);
+    list.0.clear();
+    record.look(&seen(State::Icmp, Timer::Icmp, 60, 110), &mut list);
+    assert_eq!(list.0, vec![Event::Unattributed(Cause::Inconsistent)]);
+    // The next refresh is a beginning: what came before it is not known.
+    list.0.clear();
+    record.look(&seen(State::Icmp, Timer::Icmp, 110, 120), &mut list);
+    record.look(&seen(State::Icmp, Timer::Icmp, 120, 130), &mut list);
+    assert_eq!(list.0[0], Event::Gap(Timer::Icmp, 10));
+}
+
+#[test]
+fn an_unknown_timer_files_no_gap_but_follows_the_state() {
+    let mut list = List::default();
+    let policy = |state, now| seen(state, Timer::Unknown, 0, now);
+    let mut record = Record::inserted(&policy(State::UdpUnreplied, 10), 1, &mut list);
+    record.look(&policy(State::UdpReplied, 30), &mut list);
+    assert_eq!(
+        list.0,
+        vec![
+            Event::Entered(State::UdpUnreplied),
+            Event::Left(State::UdpUnreplied, Outcome::MovedOn, 20),
+            Event::Entered(State::UdpReplied),
+        ]
+    );
+}
+
+proptest! {
+    /// However the gaps fall, the histogram of max gaps holds each entry once, at its longest.
+    #[test]
+    fn max_gaps_follow_the_records(gaps in prop::collection::vec((0_u64..5_000, any::<bool>()), 1..60)) {
+        let timers = [Timer::TcpEstablished, Timer::TcpUnacknowledged];
+        let mut list = List::default();
+        let mut at = 1;
+        let first = seen(State::TcpEstablished, timers[0], at, at);
+        let mut record = Record::inserted(&first, 1, &mut list);
+        let mut armed = timers[0];
+        let mut longest: HashMap<Timer, u64> = HashMap::from([(armed, 0)]);
+        for (gap, unacknowledged) in gaps {
+            at += gap;
+            let kept = longest.entry(armed).or_default();
+            *kept = gap.max(*kept);
+            armed = timers[usize::from(unacknowledged)];
+            longest.entry(armed).or_default();
+            record.look(&seen(State::TcpEstablished, armed, at, at), &mut list);
+        }
+        let mut held: HashMap<(Timer, usize), i64> = HashMap::new();
+        for event in &list.0 {
+            if let Event::MaxGap(timer, from, to) = *event {
+                if let Some(from) = from {
+                    *held.entry((timer, from)).or_default() -= 1;
+                }
+                *held.entry((timer, to)).or_default() += 1;
+            }
+        }
+        held.retain(|_, count| *count != 0);
+        let want: HashMap<_, _> =
+            longest.into_iter().map(|(timer, gap)| ((timer, bucket(gap)), 1)).collect();
+        prop_assert_eq!(held, want);
+    }
+}

@@ -1,0 +1,71 @@
+//! What user space tells the programs before they are loaded: frozen, so that the verifier knows
+//! the values and prunes what does not apply.
+
+use aya_ebpf::Global;
+use tracker_common::{CONTRACT_VERSION, Timer, layout::ABSENT};
+
+macro_rules! globals {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
+        $($(#[doc = $doc])* #[unsafe(no_mangle)] pub static $name: Global<$type> = Global::new($default);)*
+    };
+}
+
+globals! {
+    /// Read back by user space, which refuses another version.
+    CONTRACT: u32 = CONTRACT_VERSION;
+
+    // Offsets into `struct nf_conn`, and how much of it is read.
+    READ_SIZE: u32 = 8;
+    CT_TIMEOUT: u32 = 0;
+    CT_STATUS: u32 = 0;
+    CT_NET: u32 = 0;
+    CT_EXT: u32 = 0;
+    CT_PROTONUM: u32 = 0;
+    CT_DST_PORT: u32 = 0;
+    TCP_STATE: u32 = 0;
+    TCP_LAST_INDEX: u32 = 0;
+    TCP_RETRANS: u32 = 0;
+    TCP_LAST_WINDOW: u32 = 0;
+    TCP_LAST_WINDOW_SIZE: u32 = 4;
+    TCP_FLAGS_0: u32 = 0;
+    TCP_FLAGS_1: u32 = 0;
+    /// `ABSENT` where the kernel has no GRE tracker; likewise below.
+    GRE_TIMEOUT: u32 = ABSENT;
+    GRE_STREAM_TIMEOUT: u32 = ABSENT;
+    SCTP_STATE: u32 = ABSENT;
+    /// Offset into `struct nf_ct_ext` of the byte that says whether there is a timeout policy.
+    EXT_TIMEOUT: u32 = ABSENT;
+
+    // Offsets into `struct net`.
+    NET_INUM: u32 = 0;
+    NET_TCP_MAX_RETRANS: u32 = 0;
+    /// Offset of the length of each timer.
+    NET_TIMERS: [u32; Timer::SLOTS] = [ABSENT; Timer::SLOTS];
+
+    /// Length of a jiffy in ns.
+    TICK_NS: u32 = 4_000_000;
+    /// 1: namespaces that are not in the map `SCOPE` are in scope too.
+    SCOPE_ALL: u32 = 0;
+    /// Slots for namespaces.
+    NAMESPACE_SLOTS: u32 = 1;
+    /// The first ones of them are given away, in the map `SCOPE`.
+    NAMESPACES_GIVEN: u32 = 1;
+    /// A bit for each `Proto` whose packets have a hook.
+    OBSERVED: u32 = 0;
+
+    // Where these functions of the kernel begin and end; 0 if not known.
+    TCP_PACKET_START: u64 = 0;
+    TCP_PACKET_END: u64 = 0;
+    EARLY_DROP_START: u64 = 0;
+    EARLY_DROP_END: u64 = 0;
+    GC_WORKER_START: u64 = 0;
+    GC_WORKER_END: u64 = 0;
+}
+
+/// Offset of the length of a timer in `struct net`, by the timer's id.
+#[inline(always)]
+pub fn timer_offset(id: usize) -> u32 {
+    let base = (&raw const NET_TIMERS).cast::<u32>();
+    // SAFETY: the index is masked to the array, which is a plain array behind `Global`.
+    unsafe { base.add(id & (Timer::SLOTS - 1)).read_volatile() }
+}

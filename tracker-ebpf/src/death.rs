@@ -1,0 +1,145 @@
+//! An entry leaves the table.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_ktime_get_ns, generated::bpf_get_stack},
+};
+use tracker_common::{
+    Cause, Loss, Reason, State, Timer, jiffies,
+    record::{Outcome, Record, Sink},
+    uapi::status,
+};
+
+use crate::{
+    config,
+    entry::{self, Entry},
+    maps::{ENTRIES, FRAMES, STACK},
+    namespace, ports, tally,
+    tally::Tally,
+};
+
+/// Entry of `nf_ct_helper_destroy`: called once for each entry that leaves the table, which still
+/// shows all that it was.
+#[inline(always)]
+pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
+    let entry = Entry::read(address, None)?;
+    // What was never in the table dies unseen, on kernels where only the last hook is to be had.
+    if entry.status & status::CONFIRMED == 0 {
+        return None;
+    }
+    // SAFETY: as in `packet`.
+    let record = ENTRIES.get_ptr_mut(address).map(|record| unsafe { &mut *record });
+    let slot = match &record {
+        Some(record) => u32::from(record.slot),
+        None => namespace::slot_of(entry.net)?,
+    };
+    let now = entry::now();
+    let current = namespace::get(slot, now)?;
+    let mut tally = Tally::of(slot)?;
+    if record.is_none() && entry.status & status::NAT_CLASH != 0 {
+        // It came into the table past the insert hook, so it does not leave it here either.
+        tally.unattributed(Cause::Clash);
+        return None;
+    }
+
+    let remaining = entry.remaining(now);
+    let expired = jiffies::is_expired(remaining);
+    let kept =
+        record.as_ref().map_or((0, current), |record| (record.flags, record.epoch));
+    let (mut seen, cause) = entry.look(None, slot, kept, now);
+    let unanswered_reset = !expired
+        && seen.state == State::TcpClose
+        && entry.status & status::SEEN_REPLY == 0;
+    if unanswered_reset {
+        // The reset wrote the state and refreshed nothing.
+        seen.timer = Timer::Unknown;
+    } else if let Some(cause) = cause {
+        tally.unattributed(cause);
+    }
+
+    let reason = if expired { Reason::Expired } else { premature(ctx, seen.state, unanswered_reset) };
+    tally.death(seen.state, reason);
+    let overdue = if expired { remaining.unsigned_abs() } else { 0 };
+    if expired {
+        let overdue_us = tally.micros(u64::from(overdue));
+        tally.expiry(seen.timer, overdue_us);
+    }
+    if let Some(record) = record {
+        if config::OBSERVED.load() & (1 << entry.proto() as u32) == 0
+            && !matches!(seen.timer, Timer::Unknown)
+            && seen.refreshed != record.refreshed
+        {
+            // Refreshed by packets that no hook saw: no telling how often.
+            tally.unattributed(Cause::Unobserved);
+            record.timer = Timer::Unknown as u8;
+        }
+        record.look(&seen, &mut tally);
+        let outcome = if expired { Outcome::Expired } else { Outcome::Killed };
+        record.leave(outcome, now - u64::from(overdue), &mut tally);
+        if record.born_ns != 0 {
+            let overdue_ns = u64::from(overdue) * u64::from(config::TICK_NS.load());
+            // SAFETY: a helper without arguments.
+            let end = unsafe { bpf_ktime_get_ns() } - overdue_ns;
+            let lifetime_us = end.saturating_sub(record.born_ns) / 1000;
+            tally.lifetime(lifetime_us);
+            ports::death(&entry, slot, lifetime_us);
+        }
+        // A record that is gone already was removed by the same death.
+        let _ = ENTRIES.remove(address);
+    }
+    Some(())
+}
+
+/// Why an entry died before its time: told by who called.
+#[inline(always)]
+fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> Reason {
+    let Some(stack) = STACK.get_ptr_mut(0) else { return Reason::Deleted };
+    // SAFETY: this CPU's value; the size is that of the array.
+    let length =
+        unsafe { bpf_get_stack(ctx.as_ptr(), stack.cast(), size_of::<[u64; FRAMES]>() as u32, 0) };
+    if length <= 0 {
+        tally::loss(Loss::StackFailed);
+        return Reason::Deleted;
+    }
+    // SAFETY: this CPU's value. What lies beyond the stack's length is of an earlier one.
+    let stack = unsafe { &*stack };
+    for (i, &caller) in stack.iter().enumerate() {
+        if i >= length as usize / 8 {
+            break;
+        }
+        if within(caller, config::TCP_PACKET_START.load(), config::TCP_PACKET_END.load()) {
+            return if unanswered_reset {
+                Reason::ResetBeforeReply
+            } else if matches!(state, State::TcpTimeWait | State::TcpClose) {
+                Reason::Reopened
+            } else {
+                Reason::Deleted
+            };
+        }
+        if within(caller, config::EARLY_DROP_START.load(), config::EARLY_DROP_END.load())
+            || within(caller, config::GC_WORKER_START.load(), config::GC_WORKER_END.load())
+        {
+            return Reason::EarlyDrop;
+        }
+    }
+    Reason::Deleted
+}
+
+#[inline(always)]
+const fn within(address: u64, start: u64, end: u64) -> bool {
+    start <= address && address < end
+}
+
+/// Counts how long a living entry has been in its state.
+#[inline(always)]
+pub fn living(address: u64) -> Option<()> {
+    // SAFETY: as in `packet`.
+    let record: &Record = ENTRIES.get_ptr_mut(address).map(|record| unsafe { &*record })?;
+    let mut tally = Tally::of(u32::from(record.slot))?;
+    let state = State::from_id(record.state as usize)?;
+    if record.entered != Record::UNSEEN {
+        let micros = tally.micros(entry::now().saturating_sub(record.entered));
+        tally.living(state, micros);
+    }
+    Some(())
+}

@@ -1,0 +1,57 @@
+//! An entry enters the table.
+
+use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_ns};
+use aya_log_ebpf::warn;
+use tracker_common::{
+    Cause, Loss, Timer,
+    record::{Record, Sink},
+};
+
+use crate::{
+    entry::{self, Entry},
+    maps::ENTRIES,
+    namespace, ports, tally,
+    tally::Tally,
+};
+
+/// Entry of `__nf_conntrack_hash_insert`: tuple, state and absolute timeout are final.
+#[inline(always)]
+pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
+    let entry = Entry::read(address, None)?;
+    let slot = namespace::slot_of(entry.net)?;
+    let now = entry::now();
+    let current = namespace::get(slot, now)?;
+    let mut tally = Tally::of(slot)?;
+    let flags = if entry.has_policy() { Record::POLICY } else { 0 };
+    let (mut seen, cause) = entry.look(None, slot, (flags, current), now);
+    if let Some(cause) = cause {
+        tally.unattributed(cause);
+    } else if now - seen.refreshed > 1 {
+        // Created by hand, with a timeout of its own.
+        seen.timer = Timer::Unknown;
+        tally.unattributed(Cause::Inconsistent);
+    } else {
+        seen.refreshed = now;
+    }
+    // SAFETY: a helper without arguments.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    let mut record = Record::inserted(&seen, now_ns, &mut tally);
+    record.slot = slot as u8;
+    record.flags = flags;
+    record.epoch = current;
+    if ENTRIES.insert(address, &record, 0).is_err() {
+        full(ctx);
+    }
+    tally.insert(entry.proto(), entry.is_pickup());
+    ports::insert(&entry, slot);
+    Some(())
+}
+
+/// The map of live entries is full.
+#[inline(always)]
+pub fn full<C: EbpfContext>(ctx: &C) {
+    tally::loss(Loss::MapFull);
+    if tally::losses(Loss::MapFull) == 1 {
+        warn!(ctx, "the map of live entries is full: lives are lost from now on");
+    }
+}

@@ -1,0 +1,30 @@
+//! tracker's eBPF programs.
+//!
+//! Each hook hands over at once to a plain function: [`insert`], [`packet`], [`death`]. These read
+//! the entry once, ask the rules of `tracker-common` what it shows, and count. Nothing is sent per
+//! event; a ring buffer carries rare diagnostics only.
+#![no_std]
+#![no_main]
+
+mod config;
+mod death;
+mod entry;
+mod index;
+mod insert;
+mod maps;
+mod namespace;
+mod packet;
+mod ports;
+mod programs;
+mod tally;
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses a program in which a panic can be reached.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,165 @@
+//! Which namespaces are watched, and how long their timers are.
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use tracker_common::{
+    Loss, Timer,
+    layout::{ABSENT, MAX_NAMESPACES, Namespace, OUT_OF_SCOPE},
+};
+
+use crate::{
+    config,
+    index::masked,
+    maps::{NAMESPACES, OWNERS, SCOPE, SLOTS},
+    tally,
+};
+
+/// `BPF_NOEXIST`.
+const NEW: u64 = 1;
+
+/// A value at a kernel address; a failure is counted.
+#[inline(always)]
+pub fn read<T>(address: u64) -> Option<T> {
+    // SAFETY: the helper takes any address, and fails where nothing can be read.
+    let value = unsafe { bpf_probe_read_kernel(address as *const T) };
+    if value.is_err() {
+        tally::loss(Loss::ReadFailed);
+    }
+    value.ok()
+}
+
+/// The watched namespace in a slot.
+#[inline(always)]
+pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
+    // SAFETY: a map value lives as long as its map. Other CPUs may write it: its fields are read
+    // and written one at a time, and any mix of old and new ones is a state that it was in.
+    NAMESPACES.get_ptr_mut(slot).map(|namespace| unsafe { &mut *namespace })
+}
+
+/// The same, its timers as of this jiffy. Returns its epoch.
+#[inline(always)]
+pub fn get(slot: u32, now: u64) -> Option<u32> {
+    let namespace = peek(slot)?;
+    if namespace.checked != now {
+        namespace.checked = now;
+        refresh(slot);
+    }
+    Some(namespace.epoch)
+}
+
+/// Slot of the namespace at a kernel address; `None` if it is not watched.
+#[inline(always)]
+pub fn slot_of(net: u64) -> Option<u32> {
+    // SAFETY: the value is copied out at once.
+    let slot = match unsafe { SLOTS.get(net) } {
+        Some(slot) => *slot,
+        None => register(net),
+    };
+    (slot != OUT_OF_SCOPE).then_some(slot)
+}
+
+/// Length of a timer in jiffies when an entry last seen in `epoch` was refreshed; `None` if that
+/// is not known any more, because the timer changed twice since.
+#[inline(always)]
+pub fn length(namespace: &Namespace, timer: Timer, epoch: u32) -> Option<u32> {
+    let id = masked::<{ Timer::SLOTS }>(timer.id());
+    if namespace.changed[id] <= epoch {
+        Some(namespace.now[id])
+    } else if namespace.changed_before[id] <= epoch {
+        Some(namespace.before[id])
+    } else {
+        None
+    }
+}
+
+/// A namespace is met for the first time: gives it a slot if it is in scope.
+#[inline(never)]
+fn register(net: u64) -> u32 {
+    let Some(inum) = read::<u32>(net + u64::from(config::NET_INUM.load())) else {
+        return OUT_OF_SCOPE;
+    };
+    // SAFETY: the value is copied out at once.
+    let slot = match unsafe { SCOPE.get(inum) } {
+        Some(slot) => Some(*slot),
+        None if config::SCOPE_ALL.load() != 0 => claim(net),
+        None => None,
+    };
+    let Some(slot) = slot else {
+        // A refused insert only means that the question is asked again.
+        let _ = SLOTS.insert(net, OUT_OF_SCOPE, 0);
+        return OUT_OF_SCOPE;
+    };
+    if let Some(namespace) = peek(slot) {
+        namespace.net = net;
+        namespace.inum = inum;
+    }
+    refresh(slot);
+    let _ = SLOTS.insert(net, slot, 0);
+    slot
+}
+
+/// Claims a free slot. Two CPUs may meet the same namespace at once: a slot that is its own
+/// already is as good.
+#[inline(always)]
+fn claim(net: u64) -> Option<u32> {
+    for slot in 0..MAX_NAMESPACES {
+        if slot < config::NAMESPACES_GIVEN.load() {
+            continue;
+        }
+        if slot >= config::NAMESPACE_SLOTS.load() {
+            break;
+        }
+        // SAFETY: the value is copied out at once.
+        let owned = unsafe { OWNERS.get(slot) }.is_some_and(|owner| *owner == net);
+        if owned || OWNERS.insert(slot, net, NEW).is_ok() {
+            return Some(slot);
+        }
+    }
+    tally::loss(Loss::NamespacesFull);
+    None
+}
+
+/// Reads the timers of the namespace in a slot anew, and notes those that changed.
+#[inline(never)]
+fn refresh(slot: u32) -> u32 {
+    let Some(namespace) = peek(slot) else { return 0 };
+    let net = namespace.net;
+    let first = namespace.max_retrans == 0 && namespace.epoch == 0;
+    if let Some(retrans) = read::<u8>(net + u64::from(config::NET_TCP_MAX_RETRANS.load())) {
+        namespace.max_retrans = u32::from(retrans);
+    }
+    let epoch = namespace.epoch + 1;
+    let mut changed = false;
+    // Written out, since a loop here is one that 5.10 refuses ("back-edge").
+    macro_rules! each {
+        ($($id:literal)*) => {$(
+            changed |= refresh_one(namespace, $id, net, epoch, first);
+        )*};
+    }
+    each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26);
+    const { assert!(Timer::Unknown as usize == 27, "every timer but the unknown one is read") };
+    if changed {
+        namespace.epoch = epoch;
+    }
+    0
+}
+
+/// Reads one timer; true if it has changed.
+#[inline(always)]
+fn refresh_one(namespace: &mut Namespace, id: usize, net: u64, epoch: u32, first: bool) -> bool {
+    let offset = config::timer_offset(id);
+    if offset == ABSENT {
+        return false;
+    }
+    let Some(length) = read::<u32>(net + u64::from(offset)) else { return false };
+    if length == namespace.now[id] {
+        return false;
+    }
+    let changed = !first;
+    if changed {
+        namespace.before[id] = namespace.now[id];
+        namespace.changed_before[id] = namespace.changed[id];
+        namespace.changed[id] = epoch;
+    }
+    namespace.now[id] = length;
+    changed
+}

@@ -1,0 +1,100 @@
+//! A packet of a known connection, before it acts on its entry.
+
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::debug;
+use tracker_common::{
+    Cause, Proto,
+    record::{Record, Sink},
+    uapi::status,
+};
+
+use crate::{
+    entry::{self, Entry},
+    insert,
+    maps::ENTRIES,
+    namespace,
+    tally::Tally,
+};
+
+/// Entry of a protocol's packet function. Also a census's look at a living entry.
+#[inline(always)]
+pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Option<()> {
+    let entry = Entry::read(address, proto)?;
+    // SAFETY: a record is written by the programs that its packets and its death run, one at a
+    // time but for packets of one connection on two CPUs, where a look may be lost to the other.
+    match ENTRIES.get_ptr_mut(address).map(|record| unsafe { &mut *record }) {
+        Some(record) => known(ctx, address, proto, &entry, record),
+        None => unknown(ctx, address, proto, &entry),
+    }
+}
+
+/// Brings a record up to date with its entry.
+#[inline(always)]
+fn known<C: EbpfContext>(
+    ctx: &C,
+    address: u64,
+    proto: Option<Proto>,
+    entry: &Entry,
+    record: &mut Record,
+) -> Option<()> {
+    let mut tally = Tally::of(u32::from(record.slot))?;
+    if !entry.in_table() {
+        // The record is of an entry whose death was missed: the address has been used again.
+        tally.unattributed(Cause::Unconfirmed);
+        return None;
+    }
+    let now = entry::now();
+    let current = namespace::get(u32::from(record.slot), now)?;
+    let (seen, cause) = entry.look(proto, u32::from(record.slot), (record.flags, record.epoch), now);
+    if let Some(cause) = cause {
+        tally.unattributed(cause);
+        debug!(ctx, "entry {:x}: gap not attributed, cause {}", address, cause as u8);
+    }
+    note(record, entry.status);
+    record.look(&seen, &mut tally);
+    if record.epoch != current {
+        record.epoch = current;
+    }
+    Some(())
+}
+
+/// While an entry is in a flowtable, and for one look after that, its timeout tells nothing.
+#[inline(always)]
+fn note(record: &mut Record, bits: u64) {
+    if bits & (status::OFFLOAD | status::HW_OFFLOAD) != 0 {
+        record.flags |= Record::SKIP;
+    } else if record.flags & Record::SKIP != 0 {
+        record.flags &= !Record::SKIP;
+    }
+}
+
+/// The first packet of an entry that is older than the watch, or that is not in the table yet.
+#[inline(always)]
+fn unknown<C: EbpfContext>(
+    ctx: &C,
+    address: u64,
+    proto: Option<Proto>,
+    entry: &Entry,
+) -> Option<()> {
+    let slot = namespace::slot_of(entry.net)?;
+    let mut tally = Tally::of(slot)?;
+    if !entry.in_table() {
+        tally.unattributed(Cause::Unconfirmed);
+        return None;
+    }
+    let now = entry::now();
+    let current = namespace::get(slot, now)?;
+    let flags = if entry.has_policy() { Record::POLICY } else { 0 };
+    let (seen, cause) = entry.look(proto, slot, (flags, current), now);
+    if let Some(cause) = cause {
+        tally.unattributed(cause);
+    }
+    let mut record = Record::adopted(&seen, &mut tally);
+    record.slot = slot as u8;
+    record.flags = flags;
+    record.epoch = current;
+    if ENTRIES.insert(address, &record, 0).is_err() {
+        insert::full(ctx);
+    }
+    Some(())
+}

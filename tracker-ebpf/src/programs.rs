@@ -1,0 +1,53 @@
+//! The programs: each takes the entry's address from its first argument and hands over.
+//!
+//! Every hook has two: a kprobe, for functions of a module, and a fentry, for functions of the
+//! kernel itself. User space loads what the kernel takes.
+
+use aya_ebpf::{
+    macros::{fentry, kprobe, raw_tracepoint},
+    programs::{FEntryContext, ProbeContext, RawTracePointContext},
+};
+use tracker_common::Proto;
+
+use crate::{death, insert, packet};
+
+macro_rules! hooks {
+    ($($kprobe:ident, $fentry:ident => $function:path $(, $proto:ident)?;)*) => {
+        $(
+            #[kprobe]
+            fn $kprobe(ctx: ProbeContext) -> u32 {
+                if let Some(address) = ctx.arg::<u64>(0) {
+                    $function(&ctx, address $(, Some(Proto::$proto))?);
+                }
+                0
+            }
+
+            #[fentry]
+            fn $fentry(ctx: FEntryContext) -> i32 {
+                $function(&ctx, ctx.arg::<u64>(0) $(, Some(Proto::$proto))?);
+                0
+            }
+        )*
+    };
+}
+
+hooks! {
+    insert_kprobe, insert_fentry => insert::insert;
+    tcp_packet_kprobe, tcp_packet_fentry => packet::packet, Tcp;
+    udp_packet_kprobe, udp_packet_fentry => packet::packet, Udp;
+    udplite_packet_kprobe, udplite_packet_fentry => packet::packet, Udplite;
+    icmp_packet_kprobe, icmp_packet_fentry => packet::packet, Icmp;
+    icmpv6_packet_kprobe, icmpv6_packet_fentry => packet::packet, Icmpv6;
+    gre_packet_kprobe, gre_packet_fentry => packet::packet, Gre;
+    sctp_packet_kprobe, sctp_packet_fentry => packet::packet, Sctp;
+    destroy_kprobe, destroy_fentry => death::death;
+}
+
+/// Run by user space for each living entry at the end of a watch; attached to nothing.
+#[raw_tracepoint]
+fn census(ctx: RawTracePointContext) -> i32 {
+    let address = ctx.arg::<u64>(0);
+    packet::packet(&ctx, address, None);
+    death::living(address);
+    0
+}

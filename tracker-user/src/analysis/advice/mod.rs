@@ -1,0 +1,121 @@
+//! Advice: what to set, because of what was seen.
+//!
+//! Lowering a timer needs evidence: the share of connections that it would have cut is counted
+//! from the longest resumed gap of each, and bounded ([`bound`]). Gaps up to the present value are
+//! all seen, so that share is not an estimate of something hidden; of gaps longer than the watch
+//! nothing is claimed. What a lower timer saves is exact to first order: expiries per second times
+//! seconds cut. No evidence means *keep*. Raising harms nobody and costs memory.
+
+pub mod bound;
+mod plan;
+mod policy;
+mod round;
+mod scene;
+mod table;
+mod timer;
+mod warning;
+
+#[cfg(test)]
+mod tests;
+
+pub use plan::{Action, Basis, Evidence, Plan, Predicted, Setting, TablePlan};
+pub use policy::Policy;
+pub use warning::Warning;
+
+use tracker_common::Timer;
+
+use crate::{analysis::Balance, recording::Recording};
+use scene::Scene;
+
+/// What is asked of a plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// Policy.
+    pub policy: Policy,
+    /// Largest share of connections that a lower timer may cut, between 0 and 1.
+    pub max_harm: f64,
+    /// Memory that the table may take, in bytes; `None` is a twentieth of the machine's.
+    pub memory: Option<u64>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { policy: Policy::default(), max_harm: 1e-4, memory: None }
+    }
+}
+
+/// Makes a plan from one or more recordings of the same machine, or of machines alike.
+#[must_use]
+pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
+    let scene = Scene::new(recordings, request);
+    let timers: Vec<(Timer, Setting)> = Timer::ALL
+        .iter()
+        .filter_map(|&timer| Some((timer, timer::decide(&scene, timer)?)))
+        .collect();
+    let sized = table::size(&scene, &timers);
+    let mut warnings = scene.warnings();
+    warnings.extend(sized.warnings);
+    warnings.extend(changes(&scene, &timers, &sized.settings));
+    let mut settings: Vec<Setting> = timers.into_iter().map(|(_, setting)| setting).collect();
+    settings.extend(sized.settings);
+    settings.sort_by_key(|it| (rank(it), std::cmp::Reverse(it.entries_saved)));
+    let balance = Balance::of(&scene.all);
+    let mut hosts: Vec<String> =
+        recordings.iter().map(|it| it.description.host.clone()).collect();
+    hosts.dedup();
+    Plan {
+        schema_version: 1,
+        policy: request.policy,
+        max_harm: request.max_harm,
+        observed: Basis {
+            hosts,
+            duration_s: scene.all.seconds,
+            inserts: balance.inserted,
+            deaths: balance.destroyed,
+            count_mean: scene.all.course.mean(),
+            count_peak: scene.all.course.peak(),
+        },
+        settings,
+        table: sized.table,
+        predicted: sized.predicted,
+        warnings,
+    }
+}
+
+/// What is to be done comes before what is not.
+const fn rank(setting: &Setting) -> u8 {
+    match setting.action {
+        Action::Lower => 0,
+        Action::Raise => 1,
+        Action::Keep => 2,
+    }
+}
+
+/// Warnings about the changes.
+fn changes(scene: &Scene<'_>, timers: &[(Timer, Setting)], sizes: &[Setting]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let below: Vec<&'static str> = timers
+        .iter()
+        .filter(|(timer, setting)| {
+            let seen = setting.evidence.connections > 0;
+            seen && policy::standard(*timer)
+                .is_some_and(|it| it.raises && setting.recommended < it.floor.seconds)
+        })
+        .map(|(timer, _)| timer.name())
+        .collect();
+    if !below.is_empty() {
+        warnings.push(Warning::BelowStandard(below));
+    }
+    if !scene.recordings.is_empty() && scene.all.longest < 86_400.0 {
+        warnings.push(Warning::NotADay(scene.all.longest));
+    }
+    let changed = |it: &Setting| it.action != Action::Keep;
+    let timer_changed = timers.iter().any(|(_, setting)| changed(setting));
+    if timer_changed {
+        warnings.extend([Warning::NextRefresh, Warning::PerNamespace]);
+    }
+    if timer_changed || sizes.iter().any(changed) {
+        warnings.push(Warning::AppliedTooEarly);
+    }
+    warnings
+}

@@ -1,0 +1,164 @@
+//! Everything that the advice looks at, of all recordings together.
+
+use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
+
+use super::{Request, Warning};
+use crate::{
+    analysis::{Balance, Observed},
+    recording::{Distribution, Recording},
+    units,
+};
+
+/// Losses that hide gaps, and so the harm of a lower timer. A port or a stack that was lost does
+/// not.
+const HIDING: [Loss; 4] =
+    [Loss::MapFull, Loss::ReadFailed, Loss::ProbeMissed, Loss::NamespacesFull];
+
+/// All recordings, and what was asked.
+pub struct Scene<'a> {
+    /// What was asked.
+    pub request: &'a Request,
+    /// All recordings.
+    pub recordings: &'a [Recording],
+    /// All of them together.
+    pub all: Observed,
+    /// The namespace with the highest peak: `nf_conntrack_max` holds for each.
+    pub largest: Observed,
+    /// Why nothing may be changed.
+    pub blocked: Option<String>,
+    /// What went unseen.
+    pub lost: i64,
+}
+
+impl<'a> Scene<'a> {
+    /// Puts the recordings together.
+    pub fn new(recordings: &'a [Recording], request: &'a Request) -> Self {
+        let mut all = Observed::nothing();
+        for recording in recordings {
+            all.append(Observed::recording(recording));
+        }
+        let largest = recordings
+            .iter()
+            .flat_map(|recording| {
+                recording.namespaces.iter().map(|it| Observed::namespace(recording, it))
+            })
+            .max_by_key(|it| it.course.peak())
+            .unwrap_or_else(Observed::nothing);
+        let lost = Balance::of(&all).lost;
+        let blocked = blocked(recordings);
+        Self { request, recordings, all, largest, blocked, lost }
+    }
+
+    /// Losses of all recordings, by name.
+    pub fn losses(&self) -> Vec<(&'static str, u64)> {
+        Loss::ALL
+            .iter()
+            .map(|loss| (loss.name(), count(self.recordings, *loss)))
+            .filter(|&(_, count)| count > 0)
+            .collect()
+    }
+
+    /// Value of a timer: the busiest namespace's where they differ.
+    pub fn current(&self, timer: Timer) -> Option<u64> {
+        let name = format!("nf_conntrack_{}", timer.name());
+        self.all.timer(timer).or_else(|| {
+            self.recordings
+                .iter()
+                .flat_map(|it| &it.namespaces)
+                .filter_map(|it| Some((it.counters.connections[timer.id()], it.sysctls.get(&name)?)))
+                .max_by_key(|&(connections, _)| connections)
+                .map(|(_, &value)| value)
+        })
+    }
+
+    /// Whether a timer has several values.
+    pub fn differs(&self, timer: Timer) -> bool {
+        let name = format!("nf_conntrack_{}", timer.name());
+        self.all.sysctls.get(&name) == Some(&None)
+    }
+
+    /// Whether a timer's value changed during a watch.
+    pub fn changed(&self, timer: Timer) -> bool {
+        let name = format!("nf_conntrack_{}", timer.name());
+        self.recordings.iter().flat_map(|it| &it.namespaces).any(|it| it.changed.contains(&name))
+    }
+
+    /// Longest resumed gaps, of each entry that was seen under a timer.
+    pub fn max_gaps(&self, timer: Timer) -> &Distribution {
+        self.all.histogram(HistogramId::MaxGap(timer))
+    }
+
+    /// Expiries per second under a timer.
+    pub fn expiries(&self, timer: Timer) -> f64 {
+        self.all.rate(self.all.counters.timer_expired[timer.id()])
+    }
+
+    /// Entries that began mid-stream.
+    pub fn pickups(&self) -> u64 {
+        self.all.counters.pickups.iter().fold(0, |sum: u64, &n| sum.saturating_add(n))
+    }
+
+    /// Warnings about the recordings themselves.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let losses = self.losses();
+        if !losses.is_empty() {
+            warnings.push(Warning::Losses(losses));
+        }
+        if self.recordings.iter().any(|it| !it.complete) {
+            warnings.push(Warning::Incomplete);
+        }
+        if self.lost != 0 {
+            warnings.push(Warning::Unbalanced(self.lost));
+        }
+        let counters = &self.all.counters;
+        let causes = Cause::ALL.iter().filter(|&&it| it != Cause::Unconfirmed);
+        let missed = causes.map(|it| counters.causes[it.id()]).fold(0, u64::saturating_add);
+        let gaps = counters.gaps.iter().fold(0, |sum: u64, &n| sum.saturating_add(n));
+        let share = missed as f64 / (missed.saturating_add(gaps)).max(1) as f64;
+        if share > 0.01 {
+            warnings.push(Warning::Unattributed(share));
+        }
+        let namespaces = self.recordings.iter().map(|it| it.namespaces.len()).max().unwrap_or(0);
+        if namespaces > 1 {
+            warnings.push(Warning::SeveralNamespaces(namespaces));
+        }
+        let differing: Vec<_> =
+            Timer::ALL.iter().filter(|it| self.differs(**it)).map(|it| it.name()).collect();
+        if !differing.is_empty() {
+            warnings.push(Warning::Differing(differing));
+        }
+        if self.pickups() > 0 {
+            warnings.push(Warning::CutConnections(self.pickups()));
+        }
+        let lag = self.all.histogram(HistogramId::Overdue).quantile_us(0.5) as f64 / 1e6;
+        if lag > 5.0 {
+            warnings.push(Warning::Lag(lag));
+        }
+        let remarks = self.recordings.iter().flat_map(|it| &it.description.remarks);
+        for remark in remarks.cloned().map(Warning::Remark) {
+            if !warnings.contains(&remark) {
+                warnings.push(remark);
+            }
+        }
+        warnings
+    }
+}
+
+fn count(recordings: &[Recording], loss: Loss) -> u64 {
+    recordings.iter().fold(0, |sum, it| sum.saturating_add(it.losses.count[loss.id()]))
+}
+
+/// Why nothing may be concluded from these recordings.
+fn blocked(recordings: &[Recording]) -> Option<String> {
+    if recordings.is_empty() {
+        return Some("there is no recording".to_owned());
+    }
+    if recordings.iter().any(|it| !it.complete) {
+        return Some("the recording is incomplete".to_owned());
+    }
+    let hidden = HIDING.iter().fold(0, |sum: u64, &it| sum.saturating_add(count(recordings, it)));
+    (hidden > 0).then(|| {
+        format!("the recording has {}, which may hide gaps", units::plural(hidden, "loss", "losses"))
+    })
+}

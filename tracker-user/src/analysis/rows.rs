@@ -1,0 +1,263 @@
+//! Rows of a summary, as they stand in its JSON. Times are in seconds.
+
+use serde::Serialize;
+use tracker_common::{
+    Proto, Reason, State, Timer,
+    layout::HistogramId,
+};
+
+use super::Observed;
+use crate::recording::Distribution;
+
+/// inserted - destroyed - (live at end - live at start): what nobody saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// Entries inserted.
+    pub inserted: u64,
+    /// Entries destroyed.
+    pub destroyed: u64,
+    /// Entries at the start.
+    pub live_at_start: u64,
+    /// Entries at the end.
+    pub live_at_end: u64,
+    /// 0, or how many deaths (above 0) or inserts (below 0) went unseen.
+    pub lost: i64,
+}
+
+impl Balance {
+    pub(in crate::analysis) fn of(observed: &Observed) -> Self {
+        let inserted = sum(observed.counters.inserts.iter());
+        let destroyed = sum(observed.counters.deaths.iter().flatten());
+        let (live_at_start, live_at_end) = (observed.live_at_start, observed.live);
+        let lost = i128::from(inserted) - i128::from(destroyed)
+            - (i128::from(live_at_end) - i128::from(live_at_start));
+        let lost = i64::try_from(lost).unwrap_or(if lost < 0 { i64::MIN } else { i64::MAX });
+        Self { inserted, destroyed, live_at_start, live_at_end, lost }
+    }
+}
+
+/// Inserts of a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Insert {
+    /// Protocol.
+    pub proto: &'static str,
+    /// Entries inserted.
+    pub count: u64,
+    /// Of these, mid-stream.
+    pub pickups: u64,
+}
+
+impl Insert {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        let counters = &observed.counters;
+        Proto::ALL
+            .iter()
+            .map(|proto| Self {
+                proto: proto.name(),
+                count: counters.inserts[proto.id()],
+                pickups: counters.pickups[proto.id()],
+            })
+            .filter(|row| row.count > 0 || row.pickups > 0)
+            .collect()
+    }
+}
+
+/// Deaths in a state for a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Death {
+    /// State at death.
+    pub state: &'static str,
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+impl Death {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        let row = |state: State, reason: Reason| Self {
+            state: state.name(),
+            reason: reason.name(),
+            count: observed.counters.deaths[state.id()][reason.id()],
+        };
+        State::ALL
+            .iter()
+            .flat_map(|&state| Reason::ALL.iter().map(move |&reason| row(state, reason)))
+            .filter(|row| row.count > 0)
+            .collect()
+    }
+}
+
+/// Quantiles of a distribution: upper edges of buckets that are at most 3.2 % wide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// Values.
+    pub count: u64,
+    /// Median.
+    pub p50_s: f64,
+    /// 90 %.
+    pub p90_s: f64,
+    /// 99 %.
+    pub p99_s: f64,
+    /// 99.9 %.
+    pub p999_s: f64,
+    /// Largest, exact.
+    pub max_s: f64,
+}
+
+impl Quantiles {
+    pub(super) fn of(distribution: &Distribution) -> Self {
+        let at = |q| distribution.quantile_us(q) as f64 / 1e6;
+        Self {
+            count: distribution.count(),
+            p50_s: at(0.5),
+            p90_s: at(0.9),
+            p99_s: at(0.99),
+            p999_s: at(0.999),
+            max_s: if distribution.is_empty() { 0.0 } else { distribution.max_us as f64 / 1e6 },
+        }
+    }
+}
+
+/// Visits to a state that began during the watch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateRow {
+    /// Name.
+    pub name: &'static str,
+    /// Visits begun.
+    pub entered: u64,
+    /// Ended by another state.
+    pub moved_on: u64,
+    /// Ended by expiry.
+    pub expired: u64,
+    /// Ended by any other death.
+    pub killed: u64,
+    /// Their lengths.
+    pub residency: Quantiles,
+    /// Entries in this state at a time, on average: by Little's law the time spent in it over the
+    /// time watched. Visits that began before the watch are not in it.
+    pub occupancy_mean: f64,
+}
+
+impl StateRow {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        State::ALL
+            .iter()
+            .map(|&state| {
+                let counters = &observed.counters;
+                let residency = observed.histogram(HistogramId::Residency(state));
+                let spent_us = residency.sum_us.saturating_add(counters.live_us[state.id()]);
+                Self {
+                    name: state.name(),
+                    entered: counters.entered[state.id()],
+                    moved_on: counters.moved_on[state.id()],
+                    expired: counters.expired[state.id()],
+                    killed: counters.killed[state.id()],
+                    residency: Quantiles::of(residency),
+                    occupancy_mean: observed.rate(spent_us) / 1e6,
+                }
+            })
+            .filter(|row| row.entered > 0 || row.residency.count > 0 || row.occupancy_mean > 0.0)
+            .collect()
+    }
+}
+
+/// What happened under a timer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimerRow {
+    /// Name, as the sysctl's after `nf_conntrack_`.
+    pub name: &'static str,
+    /// Its length; `None` if unknown, or if namespaces differ.
+    pub current_s: Option<u64>,
+    /// Gaps that a refresh ended.
+    pub resumed_gaps: Quantiles,
+    /// Longest of them, of each entry that was seen under the timer (0 if it had none).
+    pub max_gap: Quantiles,
+    /// Entries that it ran out on.
+    pub expired: u64,
+    /// The same, per second.
+    pub expired_per_s: f64,
+}
+
+impl TimerRow {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        Timer::ALL
+            .iter()
+            .map(|&timer| Self {
+                name: timer.name(),
+                current_s: observed.timer(timer),
+                resumed_gaps: Quantiles::of(observed.histogram(HistogramId::Gap(timer))),
+                max_gap: Quantiles::of(observed.histogram(HistogramId::MaxGap(timer))),
+                expired: observed.counters.timer_expired[timer.id()],
+                expired_per_s: observed.rate(observed.counters.timer_expired[timer.id()]),
+            })
+            .filter(|row| row.resumed_gaps.count > 0 || row.max_gap.count > 0 || row.expired > 0)
+            .collect()
+    }
+}
+
+/// Entries in the table over time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Count {
+    /// Mean.
+    pub mean: f64,
+    /// Not exceeded in 99 % of the time.
+    pub p99: u64,
+    /// Highest.
+    pub max: u64,
+}
+
+impl Count {
+    pub(in crate::analysis) fn of(observed: &Observed) -> Self {
+        let course = &observed.course;
+        Self { mean: course.mean(), p99: course.quantile(0.99), max: course.peak() }
+    }
+}
+
+/// Size of the table; `None` if it could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TableSize {
+    /// `nf_conntrack_max`; 0 is unlimited.
+    pub max: Option<u64>,
+    /// `nf_conntrack_buckets`.
+    pub buckets: Option<u64>,
+}
+
+impl TableSize {
+    pub(in crate::analysis) fn of(observed: &Observed) -> Self {
+        let table = observed.table;
+        Self { max: table.map(|it| it.max), buckets: table.map(|it| it.buckets) }
+    }
+}
+
+/// Entries of a destination port.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PortRow {
+    /// Protocol.
+    pub proto: &'static str,
+    /// Port; 0 where there are none.
+    pub port: u16,
+    /// Entries inserted.
+    pub inserts: u64,
+    /// Entries destroyed that had been seen inserted.
+    pub deaths: u64,
+    /// Their lifetimes, summed: who fills the table.
+    pub entry_seconds: f64,
+}
+
+impl PortRow {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        let rows = observed.ports.iter().map(|port| Self {
+            proto: port.proto.name(),
+            port: port.port,
+            inserts: port.inserts,
+            deaths: port.deaths,
+            entry_seconds: port.entry_us as f64 / 1e6,
+        });
+        rows.filter(|row| row.inserts > 0 || row.deaths > 0).collect()
+    }
+}
+
+pub(super) fn sum<'a>(values: impl Iterator<Item = &'a u64>) -> u64 {
+    values.fold(0, |sum, &value| sum.saturating_add(value))
+}

@@ -1,0 +1,114 @@
+//! The command line: what is asked for, and how it ends.
+
+mod child;
+mod exit;
+mod live;
+mod profile;
+mod recommend;
+mod show;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+/// Profiles Linux connection tracking and recommends its settings from what it saw.
+#[derive(Parser)]
+#[command(version, after_help = exit::HELP, max_term_width = 100)]
+struct Cli {
+    /// Which diagnostics go to stderr, those of the programs in the kernel included
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn")]
+    log_level: LogLevel,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch this machine's connection tracking and write a recording
+    Profile(profile::Args),
+    /// Show what a recording holds
+    Show(show::Args),
+    /// Recommend settings from one or more recordings
+    Recommend(recommend::Args),
+}
+
+/// Levels of diagnostics.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogLevel {
+    /// None.
+    Off,
+    /// What failed.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What was done.
+    Info,
+    /// Every oddity of an entry.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<LogLevel> for log::LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    env_logger::Builder::new()
+        .filter_level(cli.log_level.into())
+        .format_target(false)
+        .format_timestamp(None)
+        .init();
+    let result = match &cli.command {
+        Command::Profile(args) => profile::run(args, cli.log_level),
+        Command::Show(args) => show::run(args),
+        Command::Recommend(args) => recommend::run(args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = exit::of(&error);
+            if !exit::is_closed_pipe(&error) {
+                eprintln!("tracker: {error:#}");
+            }
+            exit.into()
+        }
+    }
+}
+
+/// Prints to stdout. Closed by its reader (`| head`), it ends the program without a word.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,111 @@
+//! The tables of a recording.
+
+use tracker_common::layout::HistogramId;
+
+/// "trkr": SQLite's `application_id`, which `file` shows.
+pub const APPLICATION_ID: u32 = 0x7472_6b72;
+
+/// SQLite's `user_version`. A reader refuses a newer one.
+pub const VERSION: u32 = 1;
+
+/// Settings of a connection that writes. The journal is deleted after each transaction, so that a
+/// recording is one file at every moment between two intervals.
+pub const WRITE: &str = "
+PRAGMA journal_mode = DELETE;
+PRAGMA synchronous = NORMAL;
+PRAGMA cache_size = -1024;
+PRAGMA foreign_keys = ON;
+";
+
+/// Makes the tables of an empty file. Times are µs since the watch began.
+pub const TABLES: &str = "
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,   -- description (JSON), complete (0 or 1)
+    value NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE counter (      -- what the numbers in counters blobs mean
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL
+);
+CREATE TABLE namespace (
+    id INTEGER PRIMARY KEY,
+    inum INTEGER NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    live_at_start INTEGER NOT NULL,
+    live INTEGER NOT NULL,
+    counters BLOB NOT NULL  -- totals
+);
+CREATE TABLE series (       -- one histogram of one namespace
+    id INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    kind TEXT NOT NULL,     -- residency, gap, max_gap, lifetime, overdue
+    name TEXT NOT NULL,     -- state or timer
+    total BLOB NOT NULL,    -- HdrHistogram V2, µs
+    sum_us INTEGER NOT NULL,
+    max_us INTEGER NOT NULL,
+    UNIQUE (namespace, kind, name)
+);
+CREATE TABLE interval (
+    id INTEGER PRIMARY KEY,
+    level INTEGER NOT NULL, -- times that it was joined with its neighbours
+    started_us INTEGER NOT NULL,
+    ended_us INTEGER NOT NULL
+);
+CREATE INDEX interval_by_level ON interval (level, started_us);
+CREATE TABLE sample (       -- one namespace in one interval
+    interval INTEGER NOT NULL REFERENCES interval (id) DEFERRABLE INITIALLY DEFERRED,
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    counters BLOB NOT NULL, -- differences
+    samples INTEGER NOT NULL,
+    count_sum INTEGER NOT NULL,
+    count_min INTEGER,
+    count_max INTEGER,
+    max INTEGER,
+    buckets INTEGER,
+    PRIMARY KEY (interval, namespace)
+) WITHOUT ROWID;
+CREATE TABLE histogram (    -- one series in one interval
+    interval INTEGER NOT NULL REFERENCES interval (id) DEFERRABLE INITIALLY DEFERRED,
+    series INTEGER NOT NULL REFERENCES series (id),
+    difference BLOB NOT NULL,
+    sum_us INTEGER NOT NULL,
+    max_us INTEGER NOT NULL
+);
+CREATE INDEX histogram_by_interval ON histogram (interval);
+CREATE TABLE sysctl (       -- a value, and from when on it was seen
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    name TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name, at_us)
+) WITHOUT ROWID;
+CREATE TABLE port (         -- totals
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    proto TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    inserts INTEGER NOT NULL,
+    deaths INTEGER NOT NULL,
+    entry_us INTEGER NOT NULL,
+    PRIMARY KEY (namespace, proto, port)
+) WITHOUT ROWID;
+CREATE TABLE loss (         -- totals
+    name TEXT PRIMARY KEY,
+    count INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// Kind and name of a histogram, as in the table `series`.
+pub fn series_name(id: HistogramId) -> (&'static str, &'static str) {
+    match id {
+        HistogramId::Residency(state) => ("residency", state.name()),
+        HistogramId::Gap(timer) => ("gap", timer.name()),
+        HistogramId::MaxGap(timer) => ("max_gap", timer.name()),
+        HistogramId::Lifetime => ("lifetime", ""),
+        HistogramId::Overdue => ("overdue", ""),
+    }
+}
+
+/// The histogram of this kind and name, if this version knows it.
+pub fn series_id(kind: &str, name: &str) -> Option<HistogramId> {
+    HistogramId::all().find(|&id| series_name(id) == (kind, name))
+}

@@ -1,0 +1,6 @@
+//! What people and programs get to see.
+
+pub mod show;
+mod style;
+
+pub use style::Style;

@@ -1,0 +1,191 @@
+//! What to hook: for each event the functions that show it, best first.
+//!
+//! A pure function of what the kernel has; what it then takes is found out by loading.
+
+use tracker_common::Proto;
+
+/// Type of the first argument of every function.
+const ENTRY: &str = "struct nf_conn *";
+
+/// What a hook watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Name, which is also the stem of the program's names.
+    pub name: &'static str,
+    /// Protocol whose packets it shows.
+    pub proto: Option<Proto>,
+    functions: &'static [Function],
+}
+
+impl Event {
+    /// A watch without it would not be one.
+    pub fn is_required(&self) -> bool {
+        !matches!(self.proto, Some(Proto::Gre | Proto::Sctp | Proto::Icmpv6 | Proto::Udplite))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Function {
+    name: &'static str,
+    /// Callers inside the module may go past it, to a part that the compiler split off.
+    splits: bool,
+}
+
+const fn whole(name: &'static str) -> Function {
+    Function { name, splits: false }
+}
+
+/// All events. Every function takes the `struct nf_conn *` first.
+///
+/// Destroy: `nf_ct_helper_destroy` is called exactly once for an entry that leaves the table, from
+/// another translation unit, so it can neither be inlined nor split. `nf_ct_delete` is as good
+/// unless the compiler split it (5.10, 7.2: `.part.0`). `nf_conntrack_free` also sees what was
+/// never in the table, which the program leaves out.
+pub const EVENTS: &[Event] = &[
+    Event {
+        name: "destroy",
+        proto: None,
+        functions: &[
+            whole("nf_ct_helper_destroy"),
+            Function { name: "nf_ct_delete", splits: true },
+            whole("nf_conntrack_free"),
+        ],
+    },
+    Event { name: "insert", proto: None, functions: &[whole("__nf_conntrack_hash_insert")] },
+    packets("tcp_packet", Proto::Tcp, &[whole("nf_conntrack_tcp_packet")]),
+    packets("udp_packet", Proto::Udp, &[whole("nf_conntrack_udp_packet")]),
+    packets("udplite_packet", Proto::Udplite, &[whole("nf_conntrack_udplite_packet")]),
+    packets("icmp_packet", Proto::Icmp, &[whole("nf_conntrack_icmp_packet")]),
+    packets("icmpv6_packet", Proto::Icmpv6, &[whole("nf_conntrack_icmpv6_packet")]),
+    packets("gre_packet", Proto::Gre, &[whole("nf_conntrack_gre_packet")]),
+    packets("sctp_packet", Proto::Sctp, &[whole("nf_conntrack_sctp_packet")]),
+];
+
+const fn packets(name: &'static str, proto: Proto, functions: &'static [Function]) -> Event {
+    Event { name, proto: Some(proto), functions }
+}
+
+/// A choice made by hand: this function for this event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Event.
+    pub event: String,
+    /// Function.
+    pub function: String,
+}
+
+impl std::str::FromStr for Pin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = || EVENTS.iter().map(|event| event.name).collect::<Vec<_>>().join(", ");
+        let (event, function) = text
+            .split_once('=')
+            .ok_or_else(|| "not EVENT=FUNCTION. Give for example destroy=nf_ct_delete".to_owned())?;
+        if EVENTS.iter().any(|it| it.name == event) {
+            Ok(Self { event: event.to_owned(), function: function.to_owned() })
+        } else {
+            Err(format!("no event {event}. Name one of {}", names()))
+        }
+    }
+}
+
+/// What the choice depends on.
+pub trait Kernel {
+    /// A function of this very name.
+    fn has(&self, function: &str) -> bool;
+    /// The compiler has split a part off this function.
+    fn is_split(&self, function: &str) -> bool;
+    /// Type of the first argument, where type information tells: `Some(None)` if it has none.
+    fn first_argument(&self, function: &str) -> Option<Option<String>>;
+}
+
+/// Functions that show an event on this kernel, best first.
+pub fn candidates(event: &Event, kernel: &impl Kernel, pins: &[Pin]) -> Vec<String> {
+    let pinned = pins.iter().find(|pin| pin.event == event.name);
+    event
+        .functions
+        .iter()
+        .filter(|function| match pinned {
+            Some(pin) => pin.function == function.name,
+            None => !(function.splits && kernel.is_split(function.name)),
+        })
+        .filter(|function| kernel.has(function.name))
+        .filter(|function| match kernel.first_argument(function.name) {
+            Some(found) => found.as_deref() == Some(ENTRY),
+            None => true,
+        })
+        .map(|function| function.name.to_owned())
+        .collect()
+}
+
+/// The functions that were looked for, in words.
+pub fn looked_for(event: &Event) -> String {
+    event.functions.iter().map(|function| function.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fake {
+        functions: &'static [&'static str],
+        first: Option<Option<&'static str>>,
+    }
+
+    impl Kernel for Fake {
+        fn has(&self, function: &str) -> bool {
+            self.functions.contains(&function)
+        }
+        fn is_split(&self, function: &str) -> bool {
+            self.functions.iter().any(|it| it.strip_prefix(function).is_some_and(|rest| rest.starts_with(".part.")))
+        }
+        fn first_argument(&self, _: &str) -> Option<Option<String>> {
+            self.first.map(|first| first.map(str::to_owned))
+        }
+    }
+
+    fn destroy(kernel: &Fake, pins: &[Pin]) -> Vec<String> {
+        candidates(&EVENTS[0], kernel, pins)
+    }
+
+    #[test]
+    fn the_best_function_comes_first() {
+        let functions = &["nf_conntrack_free", "nf_ct_delete", "nf_ct_helper_destroy"];
+        let kernel = Fake { functions, first: None };
+        assert_eq!(
+            destroy(&kernel, &[]),
+            ["nf_ct_helper_destroy", "nf_ct_delete", "nf_conntrack_free"]
+        );
+    }
+
+    #[test]
+    fn a_function_that_the_compiler_split_is_passed_over() {
+        let functions = &["nf_conntrack_free", "nf_ct_delete", "nf_ct_delete.part.0"];
+        let kernel = Fake { functions, first: None };
+        assert_eq!(destroy(&kernel, &[]), ["nf_conntrack_free"]);
+    }
+
+    #[test]
+    fn a_function_with_another_signature_is_passed_over() {
+        let kernel =
+            Fake { functions: &["nf_ct_helper_destroy"], first: Some(Some("struct sk_buff *")) };
+        assert!(destroy(&kernel, &[]).is_empty());
+        let kernel = Fake { functions: &["nf_ct_helper_destroy"], first: Some(Some("struct nf_conn *")) };
+        assert_eq!(destroy(&kernel, &[]), ["nf_ct_helper_destroy"]);
+    }
+
+    #[test]
+    fn a_pin_leaves_no_choice() {
+        let functions = &["nf_conntrack_free", "nf_ct_helper_destroy"];
+        let kernel = Fake { functions, first: None };
+        let pin: Pin = "destroy=nf_conntrack_free".parse().unwrap();
+        assert_eq!(destroy(&kernel, &[pin]), ["nf_conntrack_free"]);
+    }
+
+    #[test]
+    fn a_pin_names_an_event() {
+        assert!("destroy".parse::<Pin>().unwrap_err().contains("EVENT=FUNCTION"));
+        assert!("death=x".parse::<Pin>().unwrap_err().contains("Name one of destroy, insert"));
+    }
+}

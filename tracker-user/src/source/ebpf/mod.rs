@@ -1,0 +1,18 @@
+//! The watch of this kernel by eBPF programs. The only module that names `aya`.
+//!
+//! [`hooks`] decides what to hook from what the kernel has, [`load`] loads and attaches it,
+//! [`read`] adds the maps up over the CPUs, [`scope`] knows the watched namespaces and their
+//! tables, [`watch`] is the [`Source`](super::Source) made of these.
+
+mod census;
+mod error;
+mod hooks;
+mod load;
+mod missed;
+mod read;
+mod scope;
+mod watch;
+
+pub use error::StartError;
+pub use hooks::Pin;
+pub use watch::{Options, Watch};

@@ -1,0 +1,189 @@
+//! Maps added up over the CPUs.
+
+use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
+use tracker_common::{
+    Loss, State, Timer,
+    layout::{Counters, Histogram, HistogramId, Losses, Namespace, PortKey, PortUse},
+};
+
+/// A value of a map, as bytes that the kernel may fill.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Plain<T>(pub T);
+
+macro_rules! plain {
+    ($($type:ty),*) => {
+        // SAFETY: `repr(C)` integers without padding: any bytes are a value.
+        $(unsafe impl aya::Pod for Plain<$type> {})*
+    };
+}
+
+plain!(Counters, Histogram, Losses, Namespace, PortKey, PortUse, tracker_common::record::Record);
+
+/// Adds one CPU's value to a total.
+pub trait Add {
+    /// Nothing.
+    const ZERO: Self;
+    /// Adds; wraps where the kernel's side wraps.
+    fn add(&mut self, cpu: &Self);
+}
+
+fn add_all<const N: usize>(total: &mut [u64; N], cpu: &[u64; N]) {
+    for (total, cpu) in total.iter_mut().zip(cpu) {
+        *total = total.wrapping_add(*cpu);
+    }
+}
+
+impl Add for Counters {
+    const ZERO: Self = Self::ZERO;
+
+    fn add(&mut self, cpu: &Self) {
+        let Self {
+            inserts,
+            pickups,
+            entered,
+            moved_on,
+            expired,
+            killed,
+            live_us,
+            deaths,
+            timer_expired,
+            gaps,
+            connections,
+            causes,
+        } = self;
+        add_all(inserts, &cpu.inserts);
+        add_all(pickups, &cpu.pickups);
+        add_all(entered, &cpu.entered);
+        add_all(moved_on, &cpu.moved_on);
+        add_all(expired, &cpu.expired);
+        add_all(killed, &cpu.killed);
+        add_all(live_us, &cpu.live_us);
+        for (deaths, cpu) in deaths.iter_mut().zip(&cpu.deaths) {
+            add_all(deaths, cpu);
+        }
+        add_all(timer_expired, &cpu.timer_expired);
+        add_all(gaps, &cpu.gaps);
+        add_all(connections, &cpu.connections);
+        add_all(causes, &cpu.causes);
+    }
+}
+
+impl Add for Histogram {
+    const ZERO: Self = Self::ZERO;
+
+    fn add(&mut self, cpu: &Self) {
+        let Self { sum_us, max_us, buckets } = self;
+        *sum_us = sum_us.wrapping_add(cpu.sum_us);
+        *max_us = (*max_us).max(cpu.max_us);
+        for (bucket, cpu) in buckets.iter_mut().zip(&cpu.buckets) {
+            *bucket = bucket.wrapping_add(*cpu);
+        }
+    }
+}
+
+impl Add for Losses {
+    const ZERO: Self = Self { count: [0; Loss::SLOTS] };
+
+    fn add(&mut self, cpu: &Self) {
+        let Self { count } = self;
+        add_all(count, &cpu.count);
+    }
+}
+
+impl Add for PortUse {
+    const ZERO: Self = Self { inserts: 0, deaths: 0, entry_us: 0 };
+
+    fn add(&mut self, cpu: &Self) {
+        let Self { inserts, deaths, entry_us } = self;
+        *inserts = inserts.wrapping_add(cpu.inserts);
+        *deaths = deaths.wrapping_add(cpu.deaths);
+        *entry_us = entry_us.wrapping_add(cpu.entry_us);
+    }
+}
+
+/// Sum over the CPUs.
+pub fn sum<T: Add>(values: &PerCpuValues<Plain<T>>) -> Box<T>
+where
+    Plain<T>: aya::Pod,
+{
+    let mut total = Box::new(T::ZERO);
+    for Plain(cpu) in values.iter() {
+        total.add(cpu);
+    }
+    total
+}
+
+/// Histograms that may have changed between two readings of the counters.
+pub fn changed<'a>(
+    before: &'a Counters,
+    now: &'a Counters,
+) -> impl Iterator<Item = HistogramId> + 'a {
+    let visits = |of: &Counters, state: State| {
+        let id = state.id();
+        of.moved_on[id].wrapping_add(of.expired[id]).wrapping_add(of.killed[id])
+    };
+    let residencies = State::ALL
+        .iter()
+        .filter(move |&&state| visits(before, state) != visits(now, state))
+        .map(|&state| HistogramId::Residency(state));
+    let gap = |timer: Timer| before.gaps[timer.id()] != now.gaps[timer.id()];
+    let armed = |timer: Timer| before.connections[timer.id()] != now.connections[timer.id()];
+    let gaps = Timer::ALL.iter().filter(move |&&timer| gap(timer)).map(|&timer| HistogramId::Gap(timer));
+    let max_gaps = Timer::ALL
+        .iter()
+        .filter(move |&&timer| gap(timer) || armed(timer))
+        .map(|&timer| HistogramId::MaxGap(timer));
+    let lifetime =
+        (before.destroyed() != now.destroyed()).then_some(HistogramId::Lifetime);
+    let overdue =
+        (before.timer_expired != now.timer_expired).then_some(HistogramId::Overdue);
+    residencies.chain(gaps).chain(max_gaps).chain(lifetime).chain(overdue)
+}
+
+/// One histogram of the namespace in a slot.
+pub fn histogram(
+    map: &PerCpuArray<&MapData, Plain<Histogram>>,
+    slot: u32,
+    id: HistogramId,
+) -> Result<Box<Histogram>, MapError> {
+    let place = u32::try_from(HistogramId::COUNT * slot as usize + id.place())
+        .map_err(|_| MapError::OutOfBounds { index: slot, max_entries: map.len() })?;
+    Ok(sum(&map.get(&place, 0)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_counter_tells_of_is_read() {
+        let before = Counters::ZERO;
+        let mut now = before;
+        assert_eq!(changed(&before, &now).count(), 0);
+        now.gaps[Timer::UdpStream.id()] = 1;
+        now.connections[Timer::Icmp.id()] = 1;
+        now.killed[State::TcpClose.id()] = 1;
+        assert_eq!(
+            changed(&before, &now).collect::<Vec<_>>(),
+            [
+                HistogramId::Residency(State::TcpClose),
+                HistogramId::Gap(Timer::UdpStream),
+                HistogramId::MaxGap(Timer::UdpStream),
+                HistogramId::MaxGap(Timer::Icmp),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bucket_that_went_down_on_another_cpu_is_whole_in_the_sum() {
+        let mut one = Histogram::ZERO;
+        one.raise(None, 0, 0);
+        let mut other = Histogram::ZERO;
+        other.raise(Some(0), 7, 7);
+        let mut total = Histogram::ZERO;
+        total.add(&one);
+        total.add(&other);
+        assert_eq!((total.buckets[0], total.buckets[7]), (0, 1));
+    }
+}

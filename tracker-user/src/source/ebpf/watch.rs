@@ -1,0 +1,321 @@
+//! A watch, from its start to its end.
+
+use std::{
+    os::fd::AsFd,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, MapData, PerCpuArray, PerCpuHashMap},
+    programs::Program,
+};
+use aya_log::EbpfLogger;
+use tracker_common::{
+    Loss,
+    layout::{Counters, Histogram, Losses, Namespace, PortKey, PortUse},
+};
+
+use super::{
+    Pin, StartError, census, load, missed,
+    read::{self, Plain},
+    scope::Scope,
+};
+use crate::{
+    kernel::{
+        Root,
+        btf::KernelBtf,
+        machine::{self, Capabilities, EntryMemory, Machine, Presence, Tracking},
+        offsets::Offsets,
+        symbols::Symbols,
+    },
+    source::{Description, NamespaceSample, Sample, Source, SourceError},
+};
+
+/// Time between two readings of the ports, of which there may be thousands.
+const PORTS_EVERY: Duration = Duration::from_secs(10);
+/// Room for entries where the table has no maximum.
+const UNLIMITED: u64 = 1 << 18;
+/// Readings of a table and its counters from which the quietest is taken.
+const READINGS: u32 = 8;
+
+/// What to watch, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `all`, a name or a path; `None` is the current namespace.
+    pub netns: Option<String>,
+    /// Live entries to have room for; `None` is the table's maximum.
+    pub max_entries: Option<u32>,
+    /// Functions chosen by hand.
+    pub pins: Vec<Pin>,
+    /// Which diagnostics the programs send.
+    pub log_level: log::LevelFilter,
+    /// It is no error if nothing tracks yet.
+    pub may_be_idle: bool,
+}
+
+/// A running watch. Dropped, it leaves nothing in the kernel.
+pub struct Watch {
+    root: Root,
+    ebpf: Ebpf,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    description: Description,
+    scope: Scope,
+    last: Vec<Box<Counters>>,
+    start: Instant,
+    ports_read: Option<Instant>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing is left in the kernel then.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let root = Root::machine();
+        let unreadable = |what| move |source| StartError::Machine { what, source };
+        let machine = Machine::read(&root).map_err(|error| StartError::Machine {
+            what: "this machine",
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        privileged(&root)?;
+        match Presence::read(&root, &machine) {
+            Presence::Absent => return Err(StartError::Absent),
+            Presence::NotLoaded => return Err(StartError::NotLoaded),
+            Presence::BuiltIn | Presence::Loaded => {}
+        }
+        let scope = Scope::resolve(&root, options.netns.as_deref())?;
+        let fill = scope.fill();
+        if !options.may_be_idle && fill.count == 0 && matches!(Tracking::read(&root), Tracking::Nothing) {
+            return Err(StartError::Untracked { scope: scope.label });
+        }
+
+        let btf = KernelBtf::open(&root)?;
+        let offsets = Offsets::resolve(&btf)?;
+        let symbols = Symbols::read(&root)?;
+        let tick_ns = machine::tick_ns().map_err(unreadable("the clock"))?;
+        let entries = if fill.max == 0 { UNLIMITED } else { fill.max };
+        let max_entries =
+            options.max_entries.unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
+        let plan = load::Plan {
+            btf: &btf,
+            symbols: &symbols,
+            offsets: &offsets,
+            tick_ns,
+            max_entries,
+            slots: scope.slots,
+            given: &scope.given(),
+            all: scope.all,
+            pins: &options.pins,
+            log_level: options.log_level as u8,
+            cpus: u64::from(machine.possible_cpus),
+        };
+        let (mut ebpf, hooks) = load::load(&plan)?;
+        let logger = EbpfLogger::init(&mut ebpf)
+            .inspect_err(|error| log::debug!("no diagnostics from the programs: {error}"))
+            .ok();
+        let settings = scope.members.first().and_then(|member| member.fresh.clone());
+        let memory = EntryMemory::read(&root, offsets.entry_size, &settings.unwrap_or_default());
+        let description = Description {
+            source: "ebpf".to_owned(),
+            host: machine.host.clone(),
+            kernel: machine.release.clone(),
+            started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()),
+            tick_ns,
+            scope: scope.label.clone(),
+            hooks,
+            memory_bytes: machine.memory_bytes,
+            entry_bytes: memory.bytes(),
+            map_bytes: load::map_bytes(&plan),
+            remarks: Vec::new(),
+        };
+        let last = scope.members.iter().map(|_| Box::new(Counters::ZERO)).collect();
+        let mut watch = Self {
+            root,
+            ebpf,
+            logger,
+            description,
+            scope,
+            last,
+            start: Instant::now(),
+            ports_read: None,
+        };
+        for slot in 0..watch.scope.members.len() {
+            let base = watch.settled(slot).map_err(|error| StartError::Object { cause: error.to_string() })?;
+            watch.scope.members[slot].live_at_start = base;
+        }
+        Ok(watch)
+    }
+
+    fn map(&self, name: &str) -> anyhow::Result<&aya::maps::Map> {
+        self.ebpf.map(name).ok_or_else(|| anyhow::anyhow!("the object has no map {name}"))
+    }
+
+    fn counters(&self, slot: usize) -> anyhow::Result<Box<Counters>> {
+        let map: PerCpuArray<_, Plain<Counters>> = PerCpuArray::try_from(self.map("COUNTERS")?)?;
+        Ok(read::sum(&map.get(&u32::try_from(slot)?, 0)?))
+    }
+
+    /// Entries that a namespace's table holds beyond those that were inserted and not destroyed
+    /// since the watch began: at its start, those that were there.
+    ///
+    /// The table's count and the counters are not read at one instant. A reading is taken only if
+    /// nothing was inserted or destroyed meanwhile, and of several the least: entries that are
+    /// not in the table yet, or no more, can only add to the count.
+    fn settled(&self, slot: usize) -> anyhow::Result<u64> {
+        let mut least: Option<u64> = None;
+        let mut taken = 0;
+        for _ in 0..READINGS * 16 {
+            let before = self.counters(slot)?;
+            let Some(table) = self.scope.members[slot].table() else { break };
+            let after = self.counters(slot)?;
+            let flow = |counters: &Counters| (counters.inserted(), counters.destroyed());
+            let quiet = flow(&before) == flow(&after);
+            if quiet || least.is_none() {
+                let (inserted, destroyed) = flow(&after);
+                let base = (table.count + destroyed).saturating_sub(inserted);
+                least = Some(if taken == 0 { base } else { base.min(least.unwrap_or(base)) });
+            }
+            taken += u32::from(quiet);
+            if taken == READINGS {
+                break;
+            }
+        }
+        Ok(least.unwrap_or(0))
+    }
+
+    fn take(&mut self, read_ports: bool) -> anyhow::Result<Sample> {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        let at = self.start.elapsed();
+        let known = self.namespaces()?;
+        for (slot, namespace) in known.iter().enumerate() {
+            if slot >= self.scope.members.len() && namespace.inum != 0 {
+                self.scope.met(&self.root, namespace.inum);
+                self.last.push(Box::new(Counters::ZERO));
+            }
+        }
+        let mut ports = if read_ports { Some(self.ports()?) } else { None };
+        let mut samples = Vec::new();
+        for slot in 0..self.scope.members.len() {
+            let epoch = known.get(slot).map_or(0, |namespace| namespace.epoch);
+            let ports = ports.as_mut().map(|ports| {
+                ports.extract_if(.., |(key, _)| usize::from(key.slot) == slot).collect()
+            });
+            samples.push(self.namespace(slot, epoch, ports)?);
+        }
+        Ok(Sample { at, namespaces: samples, losses: self.losses()? })
+    }
+
+    fn namespaces(&self) -> anyhow::Result<Vec<Namespace>> {
+        let map: Array<_, Plain<Namespace>> = Array::try_from(self.map("NAMESPACES")?)?;
+        let all: Result<Vec<_>, _> = (0..map.len()).map(|slot| map.get(&slot, 0)).collect();
+        Ok(all?.into_iter().map(|Plain(namespace)| namespace).collect())
+    }
+
+    fn namespace(
+        &mut self,
+        slot: usize,
+        epoch: u32,
+        ports: Option<Vec<(PortKey, PortUse)>>,
+    ) -> anyhow::Result<NamespaceSample> {
+        let counters = self.counters(slot)?;
+        let map = PerCpuArray::<&MapData, Plain<Histogram>>::try_from(self.map("HISTOGRAMS")?)?;
+        let histograms = read::changed(&self.last[slot], &counters)
+            .map(|id| Ok((id, read::histogram(&map, u32::try_from(slot)?, id)?)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        self.last[slot].clone_from(&counters);
+        let member = &mut self.scope.members[slot];
+        let table = member.table();
+        member.observe(&self.root, epoch, table);
+        Ok(NamespaceSample {
+            inum: member.inum,
+            name: member.name.clone(),
+            histograms,
+            table,
+            sysctls: member.fresh.take().unwrap_or_default(),
+            live_at_start: member.live_at_start,
+            live: table.map_or(0, |table| table.count),
+            ports,
+            counters,
+        })
+    }
+
+    fn ports(&self) -> anyhow::Result<Vec<(PortKey, PortUse)>> {
+        let map: PerCpuHashMap<_, Plain<PortKey>, Plain<PortUse>> =
+            PerCpuHashMap::try_from(self.map("PORTS")?)?;
+        map.iter()
+            .map(|port| port.map(|(Plain(key), values)| (key, *read::sum(&values))))
+            .collect::<Result<_, _>>()
+            .map_err(Into::into)
+    }
+
+    fn losses(&self) -> anyhow::Result<Losses> {
+        let map: PerCpuArray<_, Plain<Losses>> = PerCpuArray::try_from(self.map("LOSSES")?)?;
+        let mut losses = *read::sum(&map.get(&0, 0)?);
+        for (_, program) in self.ebpf.programs() {
+            if let Ok(fd) = program.fd() {
+                losses.count[Loss::ProbeMissed.id()] += missed::runs(fd.as_fd()).unwrap_or(0);
+            }
+        }
+        Ok(losses)
+    }
+
+    fn end(&mut self) -> anyhow::Result<Sample> {
+        let bases: Vec<u64> =
+            (0..self.scope.members.len()).map(|slot| self.settled(slot)).collect::<Result<_, _>>()?;
+        let losses = self.losses()?;
+        for (_, program) in self.ebpf.programs_mut() {
+            match program {
+                Program::KProbe(hook) if hook.fd().is_ok() => hook.unload()?,
+                Program::FEntry(hook) if hook.fd().is_ok() => hook.unload()?,
+                _ => {}
+            }
+        }
+        census::take(&mut self.ebpf)?;
+        let mut sample = self.take(true)?;
+        sample.losses.count[Loss::ProbeMissed.id()] = losses.count[Loss::ProbeMissed.id()];
+        for (namespace, base) in sample.namespaces.iter_mut().zip(bases) {
+            let counters = &namespace.counters;
+            let gone = namespace.table.is_none();
+            let live = (base + counters.inserted()).saturating_sub(counters.destroyed());
+            namespace.live = if gone { 0 } else { live };
+        }
+        Ok(sample)
+    }
+}
+
+/// Says what is missing to watch the kernel.
+fn privileged(root: &Root) -> Result<(), StartError> {
+    let capabilities = Capabilities::read(root)
+        .map_err(|source| StartError::Machine { what: "/proc/self/status", source })?;
+    let missing = capabilities.missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
+    Err(StartError::Privileges { missing: names.join(", ") })
+}
+
+fn broken(error: &anyhow::Error) -> SourceError {
+    SourceError { what: format!("{error:#}") }
+}
+
+impl Source for Watch {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn sample(&mut self) -> Result<Sample, SourceError> {
+        let due = self.ports_read.is_none_or(|read| read.elapsed() >= PORTS_EVERY);
+        if due {
+            self.ports_read = Some(Instant::now());
+        }
+        self.take(due).map_err(|error| broken(&error))
+    }
+
+    fn finish(&mut self) -> Result<Sample, SourceError> {
+        self.end().map_err(|error| broken(&error))
+    }
+}

@@ -1,0 +1,123 @@
+//! Where observations come from: a watch of this kernel, or a recording of one.
+//!
+//! Everything behind this module takes a [`Source`], so that a test or a recording can drive the
+//! whole program.
+
+pub mod ebpf;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tracker_common::layout::{Counters, Histogram, HistogramId, Losses, PortKey, PortUse};
+
+/// One hook: what it watches, and what it took on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// `insert`, `destroy`, `tcp_packet`, …
+    pub event: String,
+    /// Function of the kernel that it sits on.
+    pub symbol: String,
+    /// `kprobe` or `fentry`.
+    pub kind: String,
+}
+
+/// What does not change during a watch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// `ebpf`.
+    pub source: String,
+    /// Host name.
+    pub host: String,
+    /// `uname -r`.
+    pub kernel: String,
+    /// Unix time at the start, in seconds.
+    pub started: u64,
+    /// Length of a jiffy, in ns.
+    pub tick_ns: u64,
+    /// `all`, or the namespace that was named.
+    pub scope: String,
+    /// Hooks, as the kernel took them.
+    pub hooks: Vec<Hook>,
+    /// Memory of the machine, in bytes.
+    pub memory_bytes: u64,
+    /// What one entry takes of it: the kernel's object and, where extensions are on, theirs.
+    pub entry_bytes: u64,
+    /// What tracker's maps take of it, in bytes.
+    pub map_bytes: u64,
+    /// Settings that an operator should know of beside the timers, such as `nf_conntrack_acct`.
+    pub remarks: Vec<String>,
+}
+
+/// The table as its sysctls show it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// `nf_conntrack_count`.
+    pub count: u64,
+    /// `nf_conntrack_max`; 0 is unlimited.
+    pub max: u64,
+    /// `nf_conntrack_buckets`.
+    pub buckets: u64,
+}
+
+/// One namespace at one instant: totals since the watch began.
+#[derive(Clone, Debug)]
+pub struct NamespaceSample {
+    /// Inode number, as in `/proc/PID/ns/net`.
+    pub inum: u32,
+    /// Name under /run/netns, `host` for the first namespace, or `net:[INUM]`.
+    pub name: String,
+    /// Totals.
+    pub counters: Box<Counters>,
+    /// Histograms that changed since the last sample: totals, summed over the CPUs. Buckets wrap
+    /// at 32 bits: take differences with `wrapping_sub`.
+    pub histograms: Vec<(HistogramId, Box<Histogram>)>,
+    /// `None` once the namespace is gone.
+    pub table: Option<Table>,
+    /// Values of `nf_conntrack_*` by their short names (`nf_conntrack_udp_timeout`), timers in
+    /// seconds; empty when unchanged since the last sample.
+    pub sysctls: BTreeMap<String, u64>,
+    /// Entries in the table when the watch began.
+    pub live_at_start: u64,
+    /// Entries in the table now; exact in the last sample of a watch that ended well.
+    pub live: u64,
+    /// Totals by destination port; `None` when not read this time.
+    pub ports: Option<Vec<(PortKey, PortUse)>>,
+}
+
+/// What a source shows at one instant.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Since the watch began.
+    pub at: Duration,
+    /// Every namespace in scope that was seen so far.
+    pub namespaces: Vec<NamespaceSample>,
+    /// Totals.
+    pub losses: Losses,
+}
+
+/// Something to observe.
+pub trait Source {
+    /// What does not change.
+    fn description(&self) -> &Description;
+
+    /// The state of things now.
+    ///
+    /// # Errors
+    /// When the kernel refuses to show its maps or sysctls.
+    fn sample(&mut self) -> Result<Sample, SourceError>;
+
+    /// Ends the watch, and shows the state of things at its end: living entries included, and the
+    /// counts of entries exact.
+    ///
+    /// # Errors
+    /// As [`Source::sample`].
+    fn finish(&mut self) -> Result<Sample, SourceError>;
+}
+
+/// A source failed while it was being watched.
+#[derive(Debug, thiserror::Error)]
+#[error("the watch broke off: {what}. What was recorded up to now is whole: read it with tracker show")]
+pub struct SourceError {
+    /// What failed.
+    pub what: String,
+}

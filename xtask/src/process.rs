@@ -1,0 +1,74 @@
+//! Other programs: finding them, running them, and saying what went wrong.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// How much of a failed program's output is shown.
+const TAIL_LINES: usize = 12;
+
+/// Tells the user something on stderr.
+#[macro_export]
+macro_rules! note {
+    ($($arg:tt)*) => { eprintln!("xtask: {}", format_args!($($arg)*)) };
+}
+
+/// The path of a program, also where only root's PATH looks.
+pub fn which(tool: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(system)
+        .map(|dir| dir.join(tool))
+        .find(|path| is_program(path))
+}
+
+/// The path of a program that there must be.
+pub fn need(tool: &str) -> Result<PathBuf> {
+    which(tool)
+        .with_context(|| format!("there is no {tool} on this machine; run `cargo xtask setup`"))
+}
+
+/// Runs a program to its end, quietly, and gives back its stdout.
+pub fn capture(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let done = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
+    if !done.status.success() {
+        let both = stdout + &String::from_utf8_lossy(&done.stderr);
+        bail!(
+            "{name} failed ({}):\n{}",
+            done.status,
+            tail(&both, TAIL_LINES)
+        );
+    }
+    Ok(stdout)
+}
+
+/// Runs a program to its end with this terminal as its own.
+pub fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {name}"))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    Ok(())
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,101 @@
+//! One boot: a kernel, what the guest gets, and what came of it.
+
+mod args;
+mod guest;
+mod initramfs;
+mod outcome;
+mod qemu;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+pub use args::VmArgs;
+pub use initramfs::Initramfs;
+pub use outcome::Outcome;
+
+use crate::cache::Cache;
+use crate::kernel::{Kernel, Spec};
+use crate::note;
+
+/// What to run in a guest, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// Files of this machine for the guest.
+    pub add: Vec<Added>,
+    /// Variables for the command's environment.
+    pub env: Vec<(String, String)>,
+    /// Where the guest's /out is brought back to.
+    pub out: Option<PathBuf>,
+    /// Modules to load before the command.
+    pub load: Vec<String>,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// The virtual machine's shape.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// One nanosecond of the guest's time for each instruction, and no waiting.
+    pub warp: bool,
+    /// Virtual CPUs.
+    pub smp: u32,
+    /// Memory in MiB.
+    pub mem: u32,
+    /// How long the guest may take in all, in this machine's time.
+    pub timeout: Duration,
+}
+
+/// A file or folder of this machine, and its path in the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Where it is here.
+    pub host: PathBuf,
+    /// Where the guest finds it.
+    pub guest: PathBuf,
+}
+
+/// Modules that are loaded unless the user says otherwise.
+pub const DEFAULT_LOAD: [&str; 2] = ["nf_conntrack", "nf_conntrack_netlink"];
+
+/// Where a guest's output goes.
+pub type Sink = Box<dyn std::io::Write + Send>;
+
+/// Boots a kernel and runs the command there. The command's stdout goes to `stdout` as it comes, its stderr to stderr.
+pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Result<Outcome> {
+    let kernel = crate::kernel::get(spec, cache)?;
+    let started = Instant::now();
+    let initrd = guest::initramfs(&kernel, request, cache)?;
+    let end = qemu::boot(&kernel, &initrd, &request.machine, stdout)?;
+    let outcome = Outcome::of(&end);
+    note!(
+        "kernel {} ({}{}): {outcome} after {:.1} s",
+        kernel.release,
+        end.accelerator,
+        if request.machine.warp { ", warp" } else { "" },
+        started.elapsed().as_secs_f64()
+    );
+    if outcome.code() != 0 && outcome.wants_console() {
+        explain(&kernel, &end);
+    }
+    if let Some(into) = &request.out {
+        guest::bring_back(end.parcel(), into)?;
+    }
+    Ok(outcome)
+}
+
+/// Shows the end of the console, where the reason is.
+fn explain(kernel: &Kernel, end: &qemu::End) {
+    const LINES: usize = 40;
+    note!("the console of {} ends:", kernel.release);
+    let tail = crate::process::tail(&end.console, LINES);
+    for line in if tail.is_empty() { "(nothing)" } else { &tail }.lines() {
+        eprintln!("  | {line}");
+    }
+    if !end.emulator.is_empty() {
+        note!("qemu says: {}", end.emulator);
+    }
+}
