@@ -1,10 +1,12 @@
 #!/bin/sh
-# What the demo types in the guest.
+# What the demo types in the guest: a quarter of an hour of web traffic through a masquerading
+# router, watched, and what to set for it.
 set -e
 
 say() { printf '\n$ %s\n' "$*"; "$@"; }
 
-say tracker profile --netns all -o /tmp/demo.db -- demo-traffic
-say tracker show /tmp/demo.db
+say demo-traffic setup
+say tracker profile --netns tracker-router -o /tmp/demo.db -- demo-traffic run --minutes 15
+say demo-traffic teardown
 say tracker recommend /tmp/demo.db
 say tracker recommend /tmp/demo.db --format sysctl

@@ -11,8 +11,9 @@ macro_rules! globals {
 }
 
 globals! {
-    /// Read back by user space, which refuses another version.
-    CONTRACT: u32 = CONTRACT_VERSION;
+    /// Named after the version of the contract: user space looks for its own, and refuses an
+    /// object that has another.
+    CONTRACT_1: u32 = CONTRACT_VERSION;
 
     // Offsets into `struct nf_conn`, and how much of it is read.
     READ_SIZE: u32 = 8;
@@ -61,6 +62,8 @@ globals! {
     GC_WORKER_START: u64 = 0;
     GC_WORKER_END: u64 = 0;
 }
+
+const _: () = assert!(CONTRACT_VERSION == 1, "rename CONTRACT_1 with the version");
 
 /// Offset of the length of a timer in `struct net`, by the timer's id.
 #[inline(always)]

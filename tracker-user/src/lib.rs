@@ -1,5 +1,10 @@
 //! tracker: profiles Linux connection tracking from inside the kernel, and recommends its settings
 //! from what it saw.
 
+pub mod analysis;
+pub mod cli;
 pub mod kernel;
+pub mod recording;
+pub mod report;
 pub mod source;
+pub mod units;

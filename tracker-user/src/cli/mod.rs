@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use exit::Exit;
+use exit::Exit;
 
 /// Profiles Linux connection tracking and recommends its settings from what it saw.
 #[derive(Parser)]
@@ -71,6 +71,9 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     env_logger::Builder::new()
         .filter_level(cli.log_level.into())
+        // What the loader says of every relocation is no diagnostic of this program.
+        .filter_module("aya", log::LevelFilter::Warn)
+        .filter_module("aya_obj", log::LevelFilter::Warn)
         .format_target(false)
         .format_timestamp(None)
         .init();

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use super::{Exit, LogLevel, child::Child, live::Live, print, stop::Stop};
 use crate::{
     analysis::Summary,
-    recording::{Recording, Writer},
+    recording::{Existing, Recording, Writer},
     report,
     source::{
         Source,
@@ -60,11 +60,17 @@ enum SourceKind {
     Ebpf,
 }
 
+impl Args {
+    fn existing(&self) -> Existing {
+        if self.force { Existing::Replace } else { Existing::Refuse }
+    }
+}
+
 /// Watches, records, and prints a summary.
 pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
     let output = args.output.clone().unwrap_or_else(default_output);
-    Writer::check(&output, args.force)?;
-    let SourceKind::Auto | SourceKind::Ebpf = args.source;
+    Writer::check(&output, args.existing())?;
+    let (SourceKind::Auto | SourceKind::Ebpf) = args.source;
     let mut watch = Watch::start(&Options {
         netns: args.netns.clone(),
         max_entries: args.max_entries,
@@ -78,25 +84,23 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         .build()?
         .block_on(record(args, &output, &mut watch))?;
     drop(watch);
+    if let Ended::AtOnce = ended {
+        return Ok(Exit::Command(130));
+    }
 
-    let summary = Summary::of(&Recording::open(&output)?)?;
-    let text = report::show::table(&summary);
-    let hint = format!(
-        "Recorded in {0}. See: tracker recommend {0}",
-        output.display()
-    );
+    let summary = Summary::of(&Recording::open(&output)?);
+    let text = report::show::table(&summary, &report::Style::of_stdout());
     if args.command.is_empty() {
         print(&text)?;
     } else {
         // stdout is the command's.
         eprintln!("{text}");
     }
-    eprintln!("{hint}");
+    eprintln!("Recorded in {0}. See: tracker recommend {0}", output.display());
     Ok(match ended {
-        Ended::Watched | Ended::Command(Exit::Done) if summary.has_losses() => Exit::Losses,
-        Ended::Watched => Exit::Done,
-        Ended::Command(exit) => exit,
-        Ended::AtOnce => Exit::Command(130),
+        Ended::Command(exit) if exit != Exit::Done => exit,
+        _ if summary.has_losses() => Exit::Losses,
+        _ => Exit::Done,
     })
 }
 
@@ -113,7 +117,7 @@ enum Ended {
 async fn record(args: &Args, output: &Path, watch: &mut Watch) -> anyhow::Result<Ended> {
     let mut stop = Stop::new()?;
     let mut child = Child::start(&args.command)?;
-    let mut writer = Writer::create(output, args.force, watch.description())?;
+    let mut writer = Writer::create(output, watch.description(), args.existing())?;
     let mut live = Live::new(args.duration);
     let start = Instant::now();
     let deadline = args.duration.and_then(|length| start.checked_add(length));
@@ -147,6 +151,8 @@ async fn record(args: &Args, output: &Path, watch: &mut Watch) -> anyhow::Result
     };
     live.end();
     if !matches!(ended, Ended::AtOnce) {
+        // What ends the watch takes its time: from here on a signal ends the program.
+        stop.release()?;
         writer.finish(&watch.finish()?)?;
     }
     Ok(ended)

@@ -17,7 +17,11 @@ pub struct Args {
 
 /// Prints what a recording holds.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let summary = Summary::of(&Recording::open(&args.file)?)?;
-    print(&if args.json { report::show::json(&summary) } else { report::show::table(&summary) })?;
+    let summary = Summary::of(&Recording::open(&args.file)?);
+    print(&if args.json {
+        report::show::json(&summary)
+    } else {
+        report::show::table(&summary, &report::Style::of_stdout())
+    })?;
     Ok(Exit::Done)
 }

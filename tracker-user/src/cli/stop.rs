@@ -1,5 +1,6 @@
 //! What ends a watch.
 
+use nix::sys::signal::{SigHandler, Signal as Wire};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT and SIGTERM.
@@ -17,11 +18,20 @@ impl Stop {
         })
     }
 
+    /// Gives them back to the system, which ends the program with them.
+    pub fn release(self) -> std::io::Result<()> {
+        for signal in [Wire::SIGINT, Wire::SIGTERM] {
+            // SAFETY: the default action runs no code of this process.
+            unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl)? };
+        }
+        Ok(())
+    }
+
     /// The next one.
-    pub async fn next(&mut self) -> nix::sys::signal::Signal {
+    pub async fn next(&mut self) -> Wire {
         tokio::select! {
-            _ = self.interrupt.recv() => nix::sys::signal::Signal::SIGINT,
-            _ = self.terminate.recv() => nix::sys::signal::Signal::SIGTERM,
+            _ = self.interrupt.recv() => Wire::SIGINT,
+            _ = self.terminate.recv() => Wire::SIGTERM,
         }
     }
 }

@@ -12,10 +12,12 @@ pub const VERSION: u32 = 1;
 /// recording is one file at every moment between two intervals.
 pub const WRITE: &str = "
 PRAGMA journal_mode = DELETE;
-PRAGMA synchronous = NORMAL;
 PRAGMA cache_size = -1024;
 PRAGMA foreign_keys = ON;
 ";
+
+/// Whether to wait for the disk: only a crash of the whole machine needs that, and tests have none.
+pub const SYNCHRONOUS: &str = if cfg!(test) { "OFF" } else { "NORMAL" };
 
 /// Makes the tables of an empty file. Times are µs since the watch began.
 pub const TABLES: &str = "

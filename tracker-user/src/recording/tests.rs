@@ -228,7 +228,7 @@ fn busy(source: &mut Synthetic, random: &mut u64, seconds: u64) {
         let histogram = source.host().histogram(id);
         // Values spread over a few octaves, more of them in a longer interval.
         let base = 1_000_u64 << (place % 16);
-        for _ in 0..200 * seconds.min(10) {
+        for _ in 0..100 * seconds.min(3) {
             histogram.add(base + next(base * 4));
         }
         if seconds > 10 {
@@ -256,7 +256,9 @@ fn size_of_a_day(intervals: impl Iterator<Item = u64>) -> u64 {
     assert_eq!(read.duration, Duration::from_secs(86_400));
     assert!(read.intervals.len() < 2_700, "{} intervals", read.intervals.len());
     assert_eq!(read.namespaces[0].counters, source.host().counters);
-    fs::metadata(&path).unwrap().len()
+    let size = fs::metadata(&path).unwrap().len();
+    println!("{size} bytes");
+    size
 }
 
 #[test]

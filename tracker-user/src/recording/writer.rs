@@ -162,6 +162,7 @@ impl Writer {
 fn begin(path: &Path, description: &Description) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.execute_batch(schema::WRITE)?;
+    connection.pragma_update(None, "synchronous", schema::SYNCHRONOUS)?;
     connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", schema::VERSION)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -109,6 +109,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let o = plan.offsets;
     let histograms = plan.slots * u32::try_from(HistogramId::COUNT).unwrap_or(u32::MAX);
 
+    let contract = format!("CONTRACT_{CONTRACT_VERSION}");
     let mut loader = EbpfLoader::new();
     for (name, value) in [
         ("READ_SIZE", &o.read_size),
@@ -136,7 +137,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         ("NAMESPACE_SLOTS", &plan.slots),
         ("NAMESPACES_GIVEN", &given),
         ("OBSERVED", &observed),
-        ("CONTRACT", &CONTRACT_VERSION),
+        (contract.as_str(), &CONTRACT_VERSION),
     ] {
         loader.override_global(name, value, true);
     }

@@ -1,0 +1,71 @@
+//! `tracker recommend`.
+
+use std::path::PathBuf;
+
+use super::{Exit, print};
+use crate::{
+    analysis::advice::{self, Policy, Request},
+    recording::Recording,
+    report::{
+        Style,
+        plan::{self, Format},
+    },
+    units,
+};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Recordings, as tracker profile writes them
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What binds beside the evidence
+    #[arg(long, value_name = "POLICY", default_value = "balanced")]
+    policy: Policy,
+    /// Share of connections that a lower timeout may cut, at most
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4, value_parser = share)]
+    max_harm: f64,
+    /// Memory that the table may take, such as 512MiB [default: a share of the machine's]
+    #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
+    memory: Option<u64>,
+    /// How to print the plan
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+    /// File to write the plan to, in place of stdout
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Prints the plan.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let recordings =
+        args.files.iter().map(|file| Recording::open(file)).collect::<Result<Vec<_>, _>>()?;
+    let request = Request { policy: args.policy, max_harm: args.max_harm, memory: args.memory };
+    let plan = advice::plan(&recordings, &request);
+    let style = if args.output.is_some() { Style::default() } else { Style::of_stdout() };
+    let text = plan::render(&plan, args.format, &style);
+    match &args.output {
+        Some(path) => write(path, &text)?,
+        None => print(&text)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(|error| {
+        // What could not be written whole is not left behind.
+        let _ = std::fs::remove_file(&new);
+        anyhow::anyhow!("{} cannot be written: {error}. Name a file in a folder that you may write", path.display())
+    })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("not a share between 0 and 1. Give for example 1e-4, one connection in 10,000".to_owned()),
+    }
+}

@@ -1,0 +1,111 @@
+//! A plan as a file for `sysctl -p` or /etc/sysctl.d: only what changes is active.
+
+use super::{Action, Plan, Renderer, Setting, Style, basis, outlook, saving, value};
+use crate::units;
+
+pub struct Sysctl;
+
+/// Width of a comment.
+const WIDTH: Style = Style { width: Some(96), colour: false };
+
+impl Renderer for Sysctl {
+    fn render(&self, plan: &Plan, _style: Style) -> String {
+        let mut text = String::new();
+        comment(&mut text, "Connection tracking, as recommended by tracker.");
+        comment(&mut text, &basis(plan));
+        comment(&mut text, &outlook(plan));
+        for warning in &plan.warnings {
+            comment(&mut text, &format!("- {warning}"));
+        }
+        let (keep, change): (Vec<&Setting>, Vec<&Setting>) =
+            plan.settings.iter().partition(|it| it.action == Action::Keep);
+        for setting in change {
+            text.push('\n');
+            comment(&mut text, &why(setting));
+            text.push_str(&format!("{} = {}\n", setting.name, setting.recommended));
+        }
+        if !keep.is_empty() {
+            text.push('\n');
+            comment(&mut text, "Unchanged:");
+        }
+        for setting in keep {
+            comment(&mut text, &why(setting));
+            text.push_str(&format!("# {} = {}\n", setting.name, setting.current));
+        }
+        text
+    }
+}
+
+fn comment(text: &mut String, body: &str) {
+    for line in WIDTH.paragraph(body, 2).lines() {
+        text.push_str("# ");
+        text.push_str(line);
+        text.push('\n');
+    }
+}
+
+/// The reason, and what was counted.
+fn why(setting: &Setting) -> String {
+    let mut text = match setting.action {
+        Action::Keep => String::new(),
+        _ => format!("Was {}. ", value(setting, setting.current)),
+    };
+    let mut reason = setting.reason.chars();
+    text.extend(reason.next().map(|first| first.to_ascii_uppercase()));
+    text.push_str(reason.as_str());
+    text.push('.');
+    let evidence = &setting.evidence;
+    if let Some(longest) = evidence.max_gap_s.filter(|_| evidence.connections > 0) {
+        text.push_str(&format!(
+            " Longest gap of {}: {}.",
+            units::plural(evidence.connections, "connection", "connections"),
+            units::seconds(longest)
+        ));
+    }
+    if setting.entries_saved != 0 {
+        let verb = if setting.entries_saved > 0 { "Saves" } else { "Adds" };
+        let number = saving(setting);
+        text.push_str(&format!(" {verb} {} entries.", number.trim_start_matches('-')));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_changes_are_active() {
+        let text = Sysctl.render(&super::super::tests::example(), Style::default());
+        let active: Vec<&str> =
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(
+            active,
+            [
+                "net.netfilter.nf_conntrack_tcp_timeout_time_wait = 60",
+                "net.netfilter.nf_conntrack_udp_timeout = 45",
+            ]
+        );
+        assert!(text.contains("# net.netfilter.nf_conntrack_max = 65536\n"), "{text}");
+        assert!(
+            text.contains(
+                "# Was 2 m. 0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5. Longest gap\n\
+                 #   of 90,000 connections: 300 ms. Saves 6,000 entries.\n\
+                 net.netfilter.nf_conntrack_tcp_timeout_time_wait = 60\n"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_line_is_a_comment_or_an_assignment() {
+        let text = Sysctl.render(&super::super::tests::example(), Style::default());
+        for line in text.lines() {
+            let assigns = line
+                .split_once(" = ")
+                .is_some_and(|(name, value)| !name.contains(' ') && value.parse::<u64>().is_ok());
+            assert!(line.is_empty() || line.starts_with("# ") || assigns, "{line}");
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}
