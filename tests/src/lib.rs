@@ -4,6 +4,7 @@
 //! The crate uses nothing of tracker's own code: the cases run the `tracker` binary and read its JSON, so an error in
 //! the shared rules cannot hide itself.
 
+pub mod bench;
 pub mod cases;
 pub mod clock;
 pub mod demo;

@@ -19,7 +19,11 @@ pub fn seconds(seconds: f64) -> String {
     }
     if seconds < 60.0 && seconds.fract() != 0.0 {
         let text = short(seconds);
-        return if text == "60" { "1 m".to_owned() } else { format!("{text} s") };
+        return if text == "60" {
+            "1 m".to_owned()
+        } else {
+            format!("{text} s")
+        };
     }
     whole(seconds.round() as u64)
 }
@@ -43,7 +47,11 @@ pub fn whole(seconds: u64) -> String {
             break;
         }
     }
-    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+    if parts.is_empty() {
+        "0 s".to_owned()
+    } else {
+        parts.join(" ")
+    }
 }
 
 /// A duration in at most two units.
@@ -139,8 +147,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     if let Ok(seconds) = u32::from_str(text) {
         return Ok(Duration::from_secs(u64::from(seconds)));
     }
-    humantime::parse_duration(text)
-        .map_err(|_| UnitError { text: text.to_owned(), example: "60s, 10m or 1h30m" })
+    humantime::parse_duration(text).map_err(|_| UnitError {
+        text: text.to_owned(),
+        example: "60s, 10m or 1h30m",
+    })
 }
 
 /// Reads a number of bytes: `512MiB`, `2GB`; a bare number is bytes.
@@ -150,7 +160,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 pub fn parse_bytes(text: &str) -> Result<u64, UnitError> {
     bytesize::ByteSize::from_str(text.trim())
         .map(|size| size.as_u64())
-        .map_err(|_| UnitError { text: text.to_owned(), example: "512MiB or 2GiB" })
+        .map_err(|_| UnitError {
+            text: text.to_owned(),
+            example: "512MiB or 2GiB",
+        })
 }
 
 /// A text that is no quantity.
@@ -164,7 +177,11 @@ pub struct UnitError {
 /// The one or the many: `1 entry`, `2 entries`.
 #[must_use]
 pub fn plural(number: u64, one: impl Display, many: impl Display) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{} {many}", count(number)) }
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", count(number))
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +231,12 @@ mod tests {
         assert_eq!(bytes(512 << 20), "512.0 MiB");
         assert_eq!(parse_bytes("512MiB").unwrap(), 512 << 20);
         assert_eq!(parse_bytes("1024").unwrap(), 1024);
-        assert!(parse_bytes("much").unwrap_err().to_string().contains("512MiB"));
+        assert!(
+            parse_bytes("much")
+                .unwrap_err()
+                .to_string()
+                .contains("512MiB")
+        );
     }
 
     #[test]

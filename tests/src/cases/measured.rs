@@ -85,12 +85,10 @@ pub fn run(name: &str, case: &Measured, places: &mut Places) -> Result<(), Measu
     stage.ledger.save(&truth)?;
     let routers = case.prefixes.iter().map(|prefix| router(prefix)).collect::<Result<Vec<_>, _>>()?;
 
-    let begin = stage.clock.now()?;
     succeed(&mut profile(case, &recording, name, &truth))?;
-    let end = stage.clock.now()?;
     let report = show(&recording)?;
     let ledger = Ledger::load(&truth)?;
-    let watch = watch((begin, end), &report, routers)?;
+    let watch = watch(ledger.span, &report, routers)?;
     let mut wants = expect(&ledger, &watch);
     (case.adjust)(&mut wants);
     let differences = diff(&wants, &report);
@@ -127,7 +125,9 @@ pub fn traffic(name: &str) -> anyhow::Result<()> {
     // Without a case around it, the traffic has a topology of its own: to be looked at by other means.
     let before = Ledger::load(&truth).unwrap_or_default();
     let mut stage = Stage::open(case.prefixes[0], before)?;
+    let begin = stage.clock.now()?;
     (case.traffic)(&mut stage)?;
+    stage.ledger.span = (begin, stage.clock.now()?);
     stage.ledger.save(&truth)?;
     Ok(())
 }
@@ -144,6 +144,7 @@ fn watch(span: (u64, u64), report: &Value, namespaces: Vec<(String, u64)>) -> Re
         ("insert", "__nf_conntrack_hash_insert"),
         ("tcp_packet", "nf_conntrack_tcp_packet"),
         ("udp_packet", "nf_conntrack_udp_packet"),
+        ("udplite_packet", "nf_conntrack_udplite_packet"),
         ("icmp_packet", "nf_conntrack_icmp_packet"),
         ("icmpv6_packet", "nf_conntrack_icmpv6_packet"),
         ("gre_packet", "nf_conntrack_gre_packet"),

@@ -23,7 +23,7 @@ const DIAMETER: u16 = 3868;
 fn gre(stage: &mut Stage) -> Result<(), TrafficError> {
     let raw = stage.raw(GRE)?;
     let at = stage.exchange_raw(&raw, false)?;
-    let entry = stage.insert("gre", None, at, "gre_unreplied", "gre_timeout");
+    let entry = stage.insert("gre", 0, at, "gre_unreplied", "gre_timeout");
     stage.pause_s(3)?;
     let at = stage.exchange_raw(&raw, true)?;
     stage.refresh(entry, at, "gre_unreplied", "gre_timeout");
@@ -40,7 +40,7 @@ fn gre(stage: &mut Stage) -> Result<(), TrafficError> {
 fn generic(stage: &mut Stage) -> Result<(), TrafficError> {
     let raw = stage.raw(EXPERIMENT)?;
     let at = stage.exchange_raw(&raw, false)?;
-    let entry = stage.insert("other", None, at, "generic", "generic_timeout");
+    let entry = stage.insert("other", 0, at, "generic", "generic_timeout");
     for pause in [2, 6] {
         stage.pause_s(pause)?;
         let at = stage.exchange_raw(&raw, true)?;
@@ -71,7 +71,7 @@ fn sctp(stage: &mut Stage) -> Result<(), TrafficError> {
     client.connect(&to.into()).map_err(failed("SCTP connect"))?;
     let (server, _) = listener.accept().map_err(failed("SCTP accept"))?;
     stage.clock.same_jiffy(at, "an SCTP handshake")?;
-    let entry = stage.insert("sctp", Some(DIAMETER), at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
+    let entry = stage.insert("sctp", DIAMETER, at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
     stage.refresh(entry, at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
     stage.refresh(entry, at, "sctp_cookie_echoed", "sctp_timeout_cookie_echoed");
     stage.refresh(entry, at, "sctp_established", "sctp_timeout_established");

@@ -33,7 +33,7 @@ fn early_drop(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.ledger.slack += last - first;
     let listed = stage.listed_ports()?;
     for sent in burst {
-        let entry = stage.insert("udp", Some(53), sent.at, "udp_unreplied", "udp_timeout");
+        let entry = stage.insert("udp", 53, sent.at, "udp_unreplied", "udp_timeout");
         if !listed.contains(&sent.port) {
             stage.kill(entry, last, Reason::EarlyDrop);
         }
@@ -91,7 +91,7 @@ fn fixed_timeout(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.router().conntrack("-I -p udp -s 10.77.1.2 -d 10.77.2.2 --sport 1000 --dport 2000 -t 10 -u FIXED_TIMEOUT")?;
     let done = stage.clock.now()?;
     stage.ledger.slack += done - at;
-    let entry = stage.insert("udp", Some(2000), at, "udp_unreplied", "udp_timeout");
+    let entry = stage.insert("udp", 2000, at, "udp_unreplied", "udp_timeout");
     let timeout = stage.clock.jiffies(std::time::Duration::from_secs(10));
     let entry = &mut stage.ledger.entries[entry];
     entry.outside = Some(Name::Borrowed("fixed_timeout"));

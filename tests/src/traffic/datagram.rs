@@ -78,7 +78,7 @@ impl Stage {
         client.send(b"question").map_err(socket("send"))?;
         server.recv_from(&mut [0; 16]).map_err(socket("receive"))?;
         self.clock.same_jiffy(at, "a datagram")?;
-        let entry = self.insert("udp", Some(port), at, "udp_unreplied", "udp_timeout");
+        let entry = self.insert("udp", port, at, "udp_unreplied", "udp_timeout");
         Ok(Flow { client, entry, began: at, answered: false, stream: false })
     }
 
@@ -123,7 +123,7 @@ impl Stage {
         server.send_to(b"answer", from).map_err(socket("answer"))?;
         client.recv(&mut [0; 16]).map_err(socket("receive"))?;
         self.clock.same_jiffy(at, "question and answer")?;
-        let entry = self.insert("udp", Some(port), at, "udp_unreplied", "udp_timeout");
+        let entry = self.insert("udp", port, at, "udp_unreplied", "udp_timeout");
         let mut flow = Flow { client, entry, began: at, answered: false, stream: false };
         self.note_answer(&mut flow, at);
         Ok(flow)
@@ -174,7 +174,7 @@ impl Stage {
                 self.refresh(entry, at, proto, timer);
                 entry
             }
-            None => self.insert(proto, None, at, proto, timer),
+            None => self.insert(proto, 0, at, proto, timer),
         };
         self.refresh(entry, at, proto, timer);
         echo.entry = Some(entry);

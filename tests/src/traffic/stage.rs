@@ -107,7 +107,7 @@ impl Stage {
     }
 
     /// Writes down a new entry of the router in its first state.
-    pub fn insert(&mut self, proto: &'static str, port: Option<u16>, at: u64, state: &'static str, timer: &'static str) -> usize {
+    pub fn insert(&mut self, proto: &'static str, port: u16, at: u64, state: &'static str, timer: &'static str) -> usize {
         let step = self.step(at, state, timer);
         self.ledger.insert(Entry {
             namespace: self.namespace.clone(),

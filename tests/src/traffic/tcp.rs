@@ -92,7 +92,7 @@ impl Stage {
         made.connect(&to.into()).map_err(socket("connect"))?;
         let (server, _) = listener.accept().map_err(socket("accept"))?;
         self.clock.same_jiffy(at, "a handshake")?;
-        let entry = self.insert("tcp", Some(port), at, "tcp_syn_sent", "tcp_timeout_syn_sent");
+        let entry = self.insert("tcp", port, at, "tcp_syn_sent", "tcp_timeout_syn_sent");
         self.refresh(entry, at, "tcp_syn_recv", "tcp_timeout_syn_recv");
         self.refresh(entry, at, "tcp_established", "tcp_timeout_established");
         for end in [SockRef::from(&made), SockRef::from(&server)] {
@@ -107,7 +107,10 @@ impl Stage {
         self.exchange(conn, from)?;
         self.clock.same_jiffy(at, "data and its acknowledgement")?;
         if conn.state == "tcp_established" {
-            self.refresh(conn.entry, at, conn.state, "tcp_timeout_unacknowledged");
+            // Data on its way only ever shortens the timeout.
+            let shorter = self.timeout("tcp_timeout_unacknowledged") < self.timeout("tcp_timeout_established");
+            let timer = if shorter { "tcp_timeout_unacknowledged" } else { "tcp_timeout_established" };
+            self.refresh(conn.entry, at, conn.state, timer);
             self.refresh(conn.entry, at, conn.state, "tcp_timeout_established");
         } else {
             self.refresh(conn.entry, at, conn.state, "tcp_timeout_close_wait");
@@ -121,7 +124,7 @@ impl Stage {
         self.exchange(conn, Side::Client)?;
         self.clock.same_jiffy(at, "a pickup")?;
         // A stream that begins in its middle has no window yet, which counts as a closed one.
-        conn.entry = self.insert("tcp", Some(conn.port), at, "tcp_established", "tcp_timeout_max_retrans");
+        conn.entry = self.insert("tcp", conn.port, at, "tcp_established", "tcp_timeout_max_retrans");
         self.ledger.entries[conn.entry].pickup = true;
         // The first answer finds no answer seen before it, so the long timer has to wait.
         self.refresh(conn.entry, at, "tcp_established", "tcp_timeout_unacknowledged");
@@ -191,7 +194,7 @@ impl Stage {
         if !answer.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
             return Err(TrafficError::Surprise(format!("port {port} did not refuse")));
         }
-        let entry = self.insert("tcp", Some(port), at, "tcp_syn_sent", "tcp_timeout_syn_sent");
+        let entry = self.insert("tcp", port, at, "tcp_syn_sent", "tcp_timeout_syn_sent");
         self.kill(entry, at, Reason::ResetBeforeReply);
         // The reset brings its state along before it ends the entry.
         if let Some(death) = &mut self.ledger.entries[entry].death {
@@ -211,7 +214,7 @@ impl Stage {
         if !begun.is_err_and(|error| error.raw_os_error() == Some(nix::libc::EINPROGRESS)) {
             return Err(TrafficError::Surprise("the dead host answered".to_owned()));
         }
-        self.insert("tcp", Some(port), at, "tcp_syn_sent", "tcp_timeout_syn_sent");
+        self.insert("tcp", port, at, "tcp_syn_sent", "tcp_timeout_syn_sent");
         Ok(made)
     }
 }

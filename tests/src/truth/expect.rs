@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
-use super::ledger::{Ledger, Name};
+use super::ledger::{Entry, Ledger, Name};
 use super::scope::Scope;
 
 /// Losses that a report counts by cause; there must be none of any.
@@ -42,12 +42,15 @@ pub struct Watch {
 #[must_use]
 pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
     let mut wants = Wants::default();
+    for field in ["host", "started"] {
+        wants.put(field, Want::Anything);
+    }
     let seconds = (watch.span.1 - watch.span.0) as f64 * ledger.jiffy_s;
     wants.put("schema_version", Want::Count(1));
     wants.put("source", Want::Is(json!("ebpf")));
     wants.put("kernel", Want::Is(json!(watch.kernel)));
-    // Attaching and starting the command take time around the traffic.
-    wants.put("duration_s", Want::Between(seconds - 1.0, seconds + 3.0));
+    // The command takes time to start around the traffic, and tracker to see that it has ended.
+    wants.put("duration_s", Want::Between(seconds - 0.1, seconds + 3.0));
     wants.put("complete", Want::Is(Value::Bool(true)));
     for event in &watch.events {
         let path = format!("hooks[{event}]");
@@ -80,7 +83,7 @@ fn scope(wants: &mut Wants, at: &str, ledger: &Ledger, watch: &Watch, count: Opt
             .entries
             .iter()
             .filter(|entry| count.is_none_or(|name| name == entry.namespace))
-            .filter(|entry| entry.outside.as_deref() == Some(cause))
+            .filter(|entry| if cause == "unconfirmed" { began_with_a_packet(entry) } else { entry.outside.as_deref() == Some(cause) })
             .count() as u64;
         let refreshes: u64 = ledger
             .unclear
@@ -92,9 +95,14 @@ fn scope(wants: &mut Wants, at: &str, ledger: &Ledger, watch: &Watch, count: Opt
     }
 }
 
+/// Whether a hook saw the packet that began the entry: that one is not confirmed yet.
+fn began_with_a_packet(entry: &Entry) -> bool {
+    !entry.before && entry.outside.is_none() && entry.proto != "other"
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Entry, Reason, Step, diff, flatten};
+    use super::super::{Reason, Step, diff, flatten};
     use super::*;
 
     fn step(at: u64, state: &'static str, timer: &'static str) -> Step {
@@ -106,7 +114,7 @@ mod tests {
         let entry = ledger.insert(Entry {
             namespace: "router".to_owned(),
             proto: "udp".into(),
-            port: Some(53),
+            port: 53,
             pickup: false,
             before: false,
             outside: None,

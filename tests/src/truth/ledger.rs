@@ -75,8 +75,8 @@ pub struct Entry {
     pub namespace: String,
     /// Its protocol, as in tracker's `inserts`.
     pub proto: Name,
-    /// Its destination port, for protocols that have one.
-    pub port: Option<u16>,
+    /// Its destination port; 0 for protocols that have none.
+    pub port: u16,
     /// It began mid-stream.
     pub pickup: bool,
     /// It was in the table before the watch began.
@@ -115,6 +115,8 @@ pub enum LedgerError {
 pub struct Ledger {
     /// All entries, in the order of their inserts.
     pub entries: Vec<Entry>,
+    /// First and last jiffy of the traffic.
+    pub span: (u64, u64),
     /// Length of a jiffy in seconds.
     pub jiffy_s: f64,
     /// How far two clocks may differ, in jiffies.

@@ -75,13 +75,11 @@ impl Scope {
         let (Some(first), Some(last)) = (entry.steps.first(), entry.steps.last()) else { return };
         let gone = entry.death.as_ref().map_or((end, end), |death| (death.at, death.removed));
         let since = if entry.before { begin } else { first.at };
-        let port = entry.port.map(|port| self.ports.entry((entry.proto.clone(), port)).or_default());
-        if let Some(port) = port {
-            port.inserts += u64::from(!entry.before);
-            port.deaths += u64::from(entry.death.is_some());
-            port.low += gone.0.saturating_sub(since);
-            port.high += gone.1.saturating_sub(since);
-        }
+        let port = self.ports.entry((entry.proto.clone(), entry.port)).or_default();
+        port.inserts += u64::from(!entry.before);
+        port.deaths += u64::from(entry.death.is_some());
+        port.low += gone.0.saturating_sub(since);
+        port.high += gone.1.saturating_sub(since);
         self.presence.0 += gone.0.saturating_sub(since);
         self.presence.1 += gone.1.saturating_sub(since);
         self.changes.push((since, 1));

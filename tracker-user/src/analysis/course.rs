@@ -34,13 +34,21 @@ impl Course {
             .map(|it| {
                 let seconds = it.length().as_secs_f64();
                 let first = it.started == Duration::ZERO;
-                let step =
-                    Step { seconds, mean: 0.0, peak: 0, inserted: 0, destroyed: 0, first };
+                let step = Step {
+                    seconds,
+                    mean: 0.0,
+                    peak: 0,
+                    inserted: 0,
+                    destroyed: 0,
+                    first,
+                };
                 (false, step)
             })
             .collect();
         for sample in namespaces.into_iter().flat_map(|it| &it.samples) {
-            let Some((counted, step)) = steps.get_mut(sample.interval) else { continue };
+            let Some((counted, step)) = steps.get_mut(sample.interval) else {
+                continue;
+            };
             if let Some((_, mean, peak)) = sample.count {
                 *counted = true;
                 step.mean += mean;
@@ -49,7 +57,13 @@ impl Course {
             step.inserted = step.inserted.saturating_add(sample.inserted);
             step.destroyed = step.destroyed.saturating_add(sample.destroyed);
         }
-        Self { steps: steps.into_iter().filter(|(counted, _)| *counted).map(|it| it.1).collect() }
+        Self {
+            steps: steps
+                .into_iter()
+                .filter(|(counted, _)| *counted)
+                .map(|it| it.1)
+                .collect(),
+        }
     }
 
     /// Puts another watch behind this one.
@@ -62,7 +76,11 @@ impl Course {
     pub fn mean(&self) -> f64 {
         let time: f64 = self.steps.iter().map(|it| it.seconds).sum();
         if time > 0.0 {
-            self.steps.iter().map(|it| it.mean * it.seconds).sum::<f64>() / time
+            self.steps
+                .iter()
+                .map(|it| it.mean * it.seconds)
+                .sum::<f64>()
+                / time
         } else {
             self.steps.last().map_or(0.0, |it| it.mean)
         }
@@ -147,7 +165,14 @@ mod tests {
 
     fn step(mean: f64, inserted: u64) -> Step {
         let peak = mean as u64;
-        Step { seconds: 1.0, mean, peak, inserted, destroyed: inserted, first: false }
+        Step {
+            seconds: 1.0,
+            mean,
+            peak,
+            inserted,
+            destroyed: inserted,
+            first: false,
+        }
     }
 
     #[test]
@@ -173,7 +198,9 @@ mod tests {
     fn bursts_are_seen_and_steady_traffic_is_not_called_bursty() {
         // ±10 at 200 events a second is what chance makes of it; ±200 is not.
         let swing = |by: f64| Course {
-            steps: (0..100).map(|i| step(1_000.0 + by * f64::from(i % 2), 100)).collect(),
+            steps: (0..100)
+                .map(|i| step(1_000.0 + by * f64::from(i % 2), 100))
+                .collect(),
         };
         assert!((swing(10.0).dispersion(1.0) - 1.0).abs() < 1e-9);
         assert!(swing(200.0).dispersion(1.0) > 100.0);

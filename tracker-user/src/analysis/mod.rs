@@ -10,7 +10,5 @@ mod rows;
 mod summary;
 
 pub use observed::Observed;
-pub use rows::{
-    Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, TableSize, TimerRow,
-};
+pub use rows::{Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, TableSize, TimerRow};
 pub use summary::{Body, NamespaceSummary, Summary};

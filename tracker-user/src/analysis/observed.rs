@@ -63,7 +63,11 @@ impl Observed {
             longest: recording.duration.as_secs_f64(),
             counters: namespace.counters.clone(),
             histograms: namespace.histograms.clone(),
-            sysctls: namespace.sysctls.iter().map(|(k, &v)| (k.clone(), Some(v))).collect(),
+            sysctls: namespace
+                .sysctls
+                .iter()
+                .map(|(k, &v)| (k.clone(), Some(v)))
+                .collect(),
             live_at_start: namespace.live_at_start,
             live: namespace.live,
             ports,
@@ -112,7 +116,11 @@ impl Observed {
         self.live_at_start = self.live_at_start.saturating_add(other.live_at_start);
         self.live = self.live.saturating_add(other.live);
         for port in &other.ports {
-            match self.ports.iter_mut().find(|it| (it.proto, it.port) == (port.proto, port.port)) {
+            match self
+                .ports
+                .iter_mut()
+                .find(|it| (it.proto, it.port) == (port.proto, port.port))
+            {
                 Some(kept) => {
                     kept.inserts = kept.inserts.saturating_add(port.inserts);
                     kept.deaths = kept.deaths.saturating_add(port.deaths);
@@ -138,17 +146,30 @@ impl Observed {
     /// Length of a timer, in seconds; `None` if it is not known or namespaces differ.
     #[must_use]
     pub fn timer(&self, timer: Timer) -> Option<u64> {
-        self.sysctls.get(&format!("nf_conntrack_{}", timer.name())).copied().flatten()
+        self.sysctls
+            .get(&format!("nf_conntrack_{}", timer.name()))
+            .copied()
+            .flatten()
     }
 
     /// So many in the whole watch, as a rate per second.
     #[must_use]
     pub fn rate(&self, count: u64) -> f64 {
-        if self.seconds > 0.0 { count as f64 / self.seconds } else { 0.0 }
+        if self.seconds > 0.0 {
+            count as f64 / self.seconds
+        } else {
+            0.0
+        }
     }
 }
 
 /// The port that takes most of the table first.
 fn sort(ports: &mut [PortRecord]) {
-    ports.sort_by_key(|it| (std::cmp::Reverse((it.entry_us, it.inserts)), it.proto, it.port));
+    ports.sort_by_key(|it| {
+        (
+            std::cmp::Reverse((it.entry_us, it.inserts)),
+            it.proto,
+            it.port,
+        )
+    });
 }

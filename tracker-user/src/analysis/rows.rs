@@ -1,10 +1,7 @@
 //! Rows of a summary, as they stand in its JSON. Times are in seconds.
 
 use serde::Serialize;
-use tracker_common::{
-    Proto, Reason, State, Timer,
-    layout::HistogramId,
-};
+use tracker_common::{Proto, Reason, State, Timer, layout::HistogramId};
 
 use super::Observed;
 use crate::recording::Distribution;
@@ -29,10 +26,17 @@ impl Balance {
         let inserted = sum(observed.counters.inserts.iter());
         let destroyed = sum(observed.counters.deaths.iter().flatten());
         let (live_at_start, live_at_end) = (observed.live_at_start, observed.live);
-        let lost = i128::from(inserted) - i128::from(destroyed)
+        let lost = i128::from(inserted)
+            - i128::from(destroyed)
             - (i128::from(live_at_end) - i128::from(live_at_start));
         let lost = i64::try_from(lost).unwrap_or(if lost < 0 { i64::MIN } else { i64::MAX });
-        Self { inserted, destroyed, live_at_start, live_at_end, lost }
+        Self {
+            inserted,
+            destroyed,
+            live_at_start,
+            live_at_end,
+            lost,
+        }
     }
 }
 
@@ -114,7 +118,11 @@ impl Quantiles {
             p90_s: at(0.9),
             p99_s: at(0.99),
             p999_s: at(0.999),
-            max_s: if distribution.is_empty() { 0.0 } else { distribution.max_us as f64 / 1e6 },
+            max_s: if distribution.is_empty() {
+                0.0
+            } else {
+                distribution.max_us as f64 / 1e6
+            },
         }
     }
 }
@@ -146,7 +154,9 @@ impl StateRow {
             .map(|&state| {
                 let counters = &observed.counters;
                 let residency = observed.histogram(HistogramId::Residency(state));
-                let spent_us = residency.sum_us.saturating_add(counters.live_us[state.id()]);
+                let spent_us = residency
+                    .sum_us
+                    .saturating_add(counters.live_us[state.id()]);
                 Self {
                     name: state.name(),
                     entered: counters.entered[state.id()],
@@ -210,7 +220,11 @@ pub struct Count {
 impl Count {
     pub(in crate::analysis) fn of(observed: &Observed) -> Self {
         let course = &observed.course;
-        Self { mean: course.mean(), p99: course.quantile(0.99), max: course.peak() }
+        Self {
+            mean: course.mean(),
+            p99: course.quantile(0.99),
+            max: course.peak(),
+        }
     }
 }
 
@@ -226,7 +240,10 @@ pub struct TableSize {
 impl TableSize {
     pub(in crate::analysis) fn of(observed: &Observed) -> Self {
         let table = observed.table;
-        Self { max: table.map(|it| it.max), buckets: table.map(|it| it.buckets) }
+        Self {
+            max: table.map(|it| it.max),
+            buckets: table.map(|it| it.buckets),
+        }
     }
 }
 
@@ -254,7 +271,8 @@ impl PortRow {
             deaths: port.deaths,
             entry_seconds: port.entry_us as f64 / 1e6,
         });
-        rows.filter(|row| row.inserts > 0 || row.deaths > 0).collect()
+        rows.filter(|row| row.inserts > 0 || row.deaths > 0)
+            .collect()
     }
 }
 

@@ -106,7 +106,9 @@ impl Summary {
     #[must_use]
     pub fn of(recording: &Recording) -> Self {
         let description = &recording.description;
-        let losses = Loss::ALL.iter().map(|it| (it.name(), recording.losses.count[it.id()]));
+        let losses = Loss::ALL
+            .iter()
+            .map(|it| (it.name(), recording.losses.count[it.id()]));
         Self {
             schema_version: 1,
             source: description.source.clone(),
@@ -165,7 +167,13 @@ mod tests {
         let it = summary();
         assert_eq!(
             it.all.balance,
-            Balance { inserted: 13, destroyed: 5, live_at_start: 0, live_at_end: 8, lost: 0 }
+            Balance {
+                inserted: 13,
+                destroyed: 5,
+                live_at_start: 0,
+                live_at_end: 8,
+                lost: 0
+            }
         );
         assert!(!it.has_losses());
     }
@@ -202,14 +210,35 @@ mod tests {
     fn the_json_has_every_name_that_others_rely_on() {
         let json = serde_json::to_value(summary()).unwrap();
         for name in [
-            "schema_version", "source", "kernel", "host", "started", "duration_s", "complete",
-            "hooks", "balance", "inserts", "deaths", "states", "timers", "lifetime", "overdue",
-            "count", "table", "ports", "losses", "unattributed", "namespaces",
+            "schema_version",
+            "source",
+            "kernel",
+            "host",
+            "started",
+            "duration_s",
+            "complete",
+            "hooks",
+            "balance",
+            "inserts",
+            "deaths",
+            "states",
+            "timers",
+            "lifetime",
+            "overdue",
+            "count",
+            "table",
+            "ports",
+            "losses",
+            "unattributed",
+            "namespaces",
         ] {
             assert!(json.get(name).is_some(), "{name}");
         }
         assert_eq!(json["losses"].as_object().unwrap().len(), Loss::ALL.len());
-        assert_eq!(json["unattributed"].as_object().unwrap().len(), Cause::ALL.len());
+        assert_eq!(
+            json["unattributed"].as_object().unwrap().len(),
+            Cause::ALL.len()
+        );
         assert_eq!(json["namespaces"][1]["balance"]["inserted"], 3);
         assert_eq!(json["timers"][0]["max_gap"]["count"], 6);
         assert_eq!(json["deaths"][0]["reason"], "early_drop");

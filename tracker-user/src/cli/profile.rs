@@ -12,7 +12,7 @@ use super::{Exit, LogLevel, child::Child, live::Live, print, stop::Stop};
 use crate::{
     analysis::Summary,
     recording::{Existing, Recording, Writer},
-    report,
+    report::{self, Style},
     source::{
         Source,
         ebpf::{Options, Pin, Watch},
@@ -89,12 +89,11 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
     }
 
     let summary = Summary::of(&Recording::open(&output)?);
-    let text = report::show::table(&summary, &report::Style::of_stdout());
     if args.command.is_empty() {
-        print(&text)?;
+        print(&report::show::table(&summary, &Style::of(&std::io::stdout())))?;
     } else {
         // stdout is the command's.
-        eprintln!("{text}");
+        eprintln!("{}", report::show::table(&summary, &Style::of(&std::io::stderr())));
     }
     eprintln!("Recorded in {0}. See: tracker recommend {0}", output.display());
     Ok(match ended {

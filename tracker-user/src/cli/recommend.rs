@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         args.files.iter().map(|file| Recording::open(file)).collect::<Result<Vec<_>, _>>()?;
     let request = Request { policy: args.policy, max_harm: args.max_harm, memory: args.memory };
     let plan = advice::plan(&recordings, &request);
-    let style = if args.output.is_some() { Style::default() } else { Style::of_stdout() };
+    let style = if args.output.is_some() { Style::default() } else { Style::of(&std::io::stdout()) };
     let text = plan::render(&plan, args.format, &style);
     match &args.output {
         Some(path) => write(path, &text)?,

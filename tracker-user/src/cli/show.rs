@@ -21,7 +21,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     print(&if args.json {
         report::show::json(&summary)
     } else {
-        report::show::table(&summary, &report::Style::of_stdout())
+        report::show::table(&summary, &report::Style::of(&std::io::stdout()))
     })?;
     Ok(Exit::Done)
 }

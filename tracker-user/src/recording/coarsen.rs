@@ -23,11 +23,7 @@ pub struct Coarsener {
 
 impl Coarsener {
     /// Joins what is old enough at `now_us`.
-    pub fn run(
-        &mut self,
-        tx: &Transaction<'_>,
-        now_us: i64,
-    ) -> rusqlite::Result<()> {
+    pub fn run(&mut self, tx: &Transaction<'_>, now_us: i64) -> rusqlite::Result<()> {
         for ((level, (age, length)), done_us) in (0_i64..).zip(LEVELS).zip(&mut self.done_us) {
             let boundary = (now_us - age).max(0) / length * length;
             if boundary > *done_us {
@@ -54,14 +50,19 @@ fn groups(
     )?;
     let mut rows = select.query(params![level, boundary])?;
     while let Some(row) = rows.next()? {
-        groups.entry(row.get::<_, i64>(1)? / length).or_default().push(row.get(0)?);
+        groups
+            .entry(row.get::<_, i64>(1)? / length)
+            .or_default()
+            .push(row.get(0)?);
     }
     Ok(groups.into_values().collect())
 }
 
 /// Makes one interval of several neighbours. It keeps the first one's id.
 fn join(tx: &Transaction<'_>, ids: &[i64], level: i64) -> rusqlite::Result<()> {
-    let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else { return Ok(()) };
+    let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else {
+        return Ok(());
+    };
     tx.prepare_cached(
         "UPDATE interval
          SET level = ?3, ended_us = (SELECT ended_us FROM interval WHERE id = ?2)
@@ -103,7 +104,9 @@ impl Sampled {
 }
 
 fn join_samples(tx: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result<()> {
-    let listed = counters::names().into_iter().map(|(number, name)| (number as u64, name));
+    let listed = counters::names()
+        .into_iter()
+        .map(|(number, name)| (number as u64, name));
     let decoder = counters::Decoder::new(listed);
     let mut joined: BTreeMap<i64, (Box<Counters>, Sampled)> = BTreeMap::new();
     let mut select = tx.prepare_cached(
@@ -120,7 +123,9 @@ fn join_samples(tx: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result
             max: row.get(6)?,
             buckets: row.get(7)?,
         };
-        let added = decoder.decode(row.get_ref(1)?.as_blob()?).ok_or_else(damaged)?;
+        let added = decoder
+            .decode(row.get_ref(1)?.as_blob()?)
+            .ok_or_else(damaged)?;
         joined
             .entry(row.get(0)?)
             .and_modify(|(sum, before)| {
@@ -153,11 +158,7 @@ fn join_samples(tx: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result
     Ok(())
 }
 
-fn join_histograms(
-    tx: &Transaction<'_>,
-    first: i64,
-    last: i64,
-) -> rusqlite::Result<()> {
+fn join_histograms(tx: &Transaction<'_>, first: i64, last: i64) -> rusqlite::Result<()> {
     let mut joined: BTreeMap<i64, Distribution> = BTreeMap::new();
     let mut select = tx.prepare_cached(
         "SELECT series, difference, sum_us, max_us FROM histogram WHERE interval BETWEEN ?1 AND ?2",

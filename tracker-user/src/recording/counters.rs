@@ -128,11 +128,16 @@ pub struct Decoder {
 impl Decoder {
     /// From the recording's own list of numbers and names. Unknown names are passed over.
     pub fn new(listed: impl IntoIterator<Item = (u64, String)>) -> Self {
-        let known: HashMap<String, usize> =
-            names().into_iter().map(|(number, name)| (name, number)).collect();
-        let places =
-            listed.into_iter().filter_map(|(number, name)| Some((number, *known.get(&name)?)));
-        Self { places: places.collect() }
+        let known: HashMap<String, usize> = names()
+            .into_iter()
+            .map(|(number, name)| (name, number))
+            .collect();
+        let places = listed
+            .into_iter()
+            .filter_map(|(number, name)| Some((number, *known.get(&name)?)));
+        Self {
+            places: places.collect(),
+        }
     }
 
     /// Reads what [`encode`] wrote; `None` when the bytes are damaged.
@@ -145,7 +150,11 @@ impl Decoder {
             let (value, length) = i64::decode_var(bytes)?;
             bytes = bytes.get(length..)?;
             number = number.checked_add(skipped)?;
-            if let Some(cell) = self.places.get(&number).and_then(|&place| cells.get_mut(place)) {
+            if let Some(cell) = self
+                .places
+                .get(&number)
+                .and_then(|&place| cells.get_mut(place))
+            {
                 *cell = value.cast_unsigned();
             }
             number = number.checked_add(1)?;
@@ -167,7 +176,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoder() -> Decoder {
-        Decoder::new(names().into_iter().map(|(number, name)| (number as u64, name)))
+        Decoder::new(
+            names()
+                .into_iter()
+                .map(|(number, name)| (number as u64, name)),
+        )
     }
 
     fn some(values: &[(usize, u64)]) -> Counters {
@@ -202,8 +215,10 @@ mod tests {
     #[test]
     fn a_counter_that_moved_is_found_by_its_name() {
         let bytes = encode(&some(&[(0, 5)]));
-        let mut listed: Vec<(u64, String)> =
-            names().into_iter().map(|(number, name)| (number as u64, name)).collect();
+        let mut listed: Vec<(u64, String)> = names()
+            .into_iter()
+            .map(|(number, name)| (number as u64, name))
+            .collect();
         listed[0].1 = "pickups/udp".to_owned();
         let read = Decoder::new(listed).decode(&bytes).unwrap();
         assert_eq!(read.pickups[Proto::Udp.id()], 5);

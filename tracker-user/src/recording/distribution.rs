@@ -22,7 +22,11 @@ pub struct Distribution {
 
 impl Distribution {
     /// No values.
-    pub const EMPTY: Self = Self { buckets: BTreeMap::new(), sum_us: 0, max_us: 0 };
+    pub const EMPTY: Self = Self {
+        buckets: BTreeMap::new(),
+        sum_us: 0,
+        max_us: 0,
+    };
 
     /// The totals that a source shows, where buckets may also have gone down.
     #[must_use]
@@ -35,7 +39,11 @@ impl Distribution {
             .filter(|&(_, count)| present(count))
             .map(|(bucket, count)| (bucket, u64::from(count)))
             .collect();
-        Self { buckets, sum_us: histogram.sum_us, max_us: histogram.max_us }
+        Self {
+            buckets,
+            sum_us: histogram.sum_us,
+            max_us: histogram.max_us,
+        }
     }
 
     /// Takes in a source's new totals, and gives back what they add to the last ones.
@@ -57,7 +65,10 @@ impl Distribution {
         added.max_us = if histogram.max_us > self.max_us {
             histogram.max_us
         } else {
-            added.buckets.last_key_value().map_or(0, |(&bucket, _)| upper(bucket))
+            added
+                .buckets
+                .last_key_value()
+                .map_or(0, |(&bucket, _)| upper(bucket))
         };
         added.max_us = added.max_us.min(histogram.max_us);
         self.max_us = self.max_us.max(histogram.max_us);
@@ -75,7 +86,10 @@ impl Distribution {
 
     /// Adds `count` values to a bucket, leaving sum and maximum alone.
     pub(super) fn put(&mut self, bucket: u16, count: u64) {
-        let total = self.buckets.entry(bucket.min(BUCKETS as u16 - 1)).or_default();
+        let total = self
+            .buckets
+            .entry(bucket.min(BUCKETS as u16 - 1))
+            .or_default();
         *total = total.saturating_add(count);
     }
 
@@ -91,7 +105,9 @@ impl Distribution {
     /// Values held.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.values().fold(0, |sum: u64, &count| sum.saturating_add(count))
+        self.buckets
+            .values()
+            .fold(0, |sum: u64, &count| sum.saturating_add(count))
     }
 
     /// Nothing held.
@@ -103,7 +119,9 @@ impl Distribution {
     /// Upper edges of the buckets that hold something, in µs, ascending, with their counts. No
     /// edge lies above the largest value.
     pub fn edges(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
-        self.buckets.iter().map(|(&bucket, &count)| (upper(bucket).min(self.max_us), count))
+        self.buckets
+            .iter()
+            .map(|(&bucket, &count)| (upper(bucket).min(self.max_us), count))
     }
 
     /// The value that a share `q` of all values does not exceed, in µs: an upper edge, so never
@@ -155,7 +173,10 @@ mod tests {
     #[test]
     fn an_empty_distribution_answers_zero() {
         let empty = Distribution::default();
-        assert_eq!((empty.count(), empty.quantile_us(0.99), empty.exceeding(0)), (0, 0, 0));
+        assert_eq!(
+            (empty.count(), empty.quantile_us(0.99), empty.exceeding(0)),
+            (0, 0, 0)
+        );
     }
 
     #[test]

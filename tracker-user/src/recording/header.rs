@@ -15,13 +15,23 @@ const LENGTH: usize = 100;
 
 /// Refuses what is no recording, a newer one, or one that is cut off.
 pub fn check(path: &Path) -> Result<(), RecordingError> {
-    let unreadable = |source| RecordingError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| RecordingError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     let mut bytes = Vec::with_capacity(LENGTH);
     // Reading a directory fails here, with the system's word for it.
-    file.take(LENGTH as u64).read_to_end(&mut bytes).map_err(unreadable)?;
-    verdict(path, &bytes, metadata.len(), journal(path).metadata().is_ok_and(|it| it.len() > 0))
+    file.take(LENGTH as u64)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    verdict(
+        path,
+        &bytes,
+        metadata.len(),
+        journal(path).metadata().is_ok_and(|it| it.len() > 0),
+    )
 }
 
 /// Where SQLite keeps what it needs to undo an unfinished transaction.
@@ -36,7 +46,11 @@ fn verdict(path: &Path, bytes: &[u8], has: u64, unfinished: bool) -> Result<(), 
     if bytes.len() < LENGTH {
         // Whatever begins like SQLite, or not at all, may have lost the rest.
         return if MAGIC.starts_with(&bytes[..bytes.len().min(16)]) || bytes.starts_with(MAGIC) {
-            Err(RecordingError::Truncated { path: path(), has, wants: LENGTH as u64 })
+            Err(RecordingError::Truncated {
+                path: path(),
+                has,
+                wants: LENGTH as u64,
+            })
         } else {
             Err(RecordingError::Foreign { path: path() })
         };
@@ -46,7 +60,11 @@ fn verdict(path: &Path, bytes: &[u8], has: u64, unfinished: bool) -> Result<(), 
     }
     let found = number(bytes, 60);
     if found > schema::VERSION {
-        return Err(RecordingError::Newer { path: path(), found, known: schema::VERSION });
+        return Err(RecordingError::Newer {
+            path: path(),
+            found,
+            known: schema::VERSION,
+        });
     }
     // The number of pages holds only if it was written with the last change.
     let page = match number(bytes, 16) >> 16 {
@@ -55,12 +73,19 @@ fn verdict(path: &Path, bytes: &[u8], has: u64, unfinished: bool) -> Result<(), 
     };
     let wants = page * u64::from(number(bytes, 28));
     if !unfinished && number(bytes, 24) == number(bytes, 92) && has < wants {
-        return Err(RecordingError::Truncated { path: path(), has, wants });
+        return Err(RecordingError::Truncated {
+            path: path(),
+            has,
+            wants,
+        });
     }
     Ok(())
 }
 
 /// Big-endian number of 32 bits.
 fn number(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|it| it.try_into().ok()).map_or(0, u32::from_be_bytes)
+    bytes
+        .get(at..at + 4)
+        .and_then(|it| it.try_into().ok())
+        .map_or(0, u32::from_be_bytes)
 }

@@ -12,7 +12,9 @@ mod counters;
 mod distribution;
 mod error;
 mod header;
+mod known;
 mod reader;
+mod record;
 mod schema;
 mod writer;
 
@@ -24,5 +26,5 @@ mod tests;
 pub(crate) use counters::add as add_counters;
 pub use distribution::Distribution;
 pub use error::RecordingError;
-pub use reader::{CountSample, Interval, NamespaceRecord, PortRecord, Recording};
+pub use record::{CountSample, Interval, NamespaceRecord, PortRecord, Recording};
 pub use writer::{Existing, Writer};

@@ -12,97 +12,11 @@ use tracker_common::{
     layout::{Counters, HistogramId, Losses},
 };
 
-use super::{Distribution, RecordingError, blob, counters::Decoder, header, schema};
-use crate::source::{Description, Table};
-
-/// A whole recording, but for its histograms of single intervals.
-#[derive(Clone, Debug)]
-pub struct Recording {
-    /// What did not change.
-    pub description: Description,
-    /// Length of the watch as far as it is recorded.
-    pub duration: Duration,
-    /// The watch ended well; otherwise its last interval may be missing.
-    pub complete: bool,
-    /// Every interval, in order.
-    pub intervals: Vec<Interval>,
-    /// Every namespace that was seen, in the order of their first samples.
-    pub namespaces: Vec<NamespaceRecord>,
-    /// Totals.
-    pub losses: Losses,
-}
-
-/// Beginning and end of an interval, since the watch began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// Beginning.
-    pub started: Duration,
-    /// End.
-    pub ended: Duration,
-}
-
-impl Interval {
-    /// Its length.
-    #[must_use]
-    pub fn length(&self) -> Duration {
-        self.ended.saturating_sub(self.started)
-    }
-}
-
-/// One namespace: totals, and the course of its entry count.
-#[derive(Clone, Debug)]
-pub struct NamespaceRecord {
-    /// Inode number.
-    pub inum: u32,
-    /// Name.
-    pub name: String,
-    /// Totals.
-    pub counters: Box<Counters>,
-    /// Totals of those that ever changed.
-    pub histograms: BTreeMap<HistogramId, Distribution>,
-    /// Last values, by short names.
-    pub sysctls: BTreeMap<String, u64>,
-    /// Names of sysctls that changed during the watch.
-    pub changed: BTreeSet<String>,
-    /// Entries in the table at the start.
-    pub live_at_start: u64,
-    /// Entries in the table at the end.
-    pub live: u64,
-    /// Totals by destination port.
-    pub ports: Vec<PortRecord>,
-    /// The table as it was last seen.
-    pub table: Option<Table>,
-    /// By interval, as far as the namespace was there.
-    pub samples: Vec<CountSample>,
-}
-
-/// One namespace in one interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CountSample {
-    /// Index into [`Recording::intervals`].
-    pub interval: usize,
-    /// Lowest, mean and highest entry count; `None` once the namespace was gone.
-    pub count: Option<(u64, f64, u64)>,
-    /// Entries inserted.
-    pub inserted: u64,
-    /// Entries destroyed.
-    pub destroyed: u64,
-}
-
-/// Entries of one destination port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortRecord {
-    /// Protocol.
-    pub proto: Proto,
-    /// Port; 0 where there are none.
-    pub port: u16,
-    /// Entries inserted.
-    pub inserts: u64,
-    /// Entries destroyed that had been seen inserted.
-    pub deaths: u64,
-    /// Their lifetimes, summed, in µs.
-    pub entry_us: u64,
-}
+use super::{
+    CountSample, Distribution, Interval, NamespaceRecord, PortRecord, Recording, RecordingError,
+    blob, counters::Decoder, header, schema,
+};
+use crate::source::Table;
 
 impl Recording {
     /// Reads a recording, also of a watch that goes on.
@@ -135,7 +49,10 @@ fn explain(path: &Path, error: &rusqlite::Error) -> RecordingError {
             path,
             source: std::io::Error::new(std::io::ErrorKind::WouldBlock, "another program locks it"),
         },
-        _ => RecordingError::Corrupt { path, what: error.to_string() },
+        _ => RecordingError::Corrupt {
+            path,
+            what: error.to_string(),
+        },
     }
 }
 
@@ -174,11 +91,21 @@ impl Reader {
         let namespaces = self.namespaces(&ids)?;
         let losses = self.losses()?;
         let duration = intervals.last().map_or(Duration::ZERO, |last| last.ended);
-        Ok(Recording { description, duration, complete, intervals, namespaces, losses })
+        Ok(Recording {
+            description,
+            duration,
+            complete,
+            intervals,
+            namespaces,
+            losses,
+        })
     }
 
     fn meta<T: rusqlite::types::FromSql>(&self, key: &str) -> rusqlite::Result<T> {
-        self.connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+        self.connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
     }
 
     fn rows<T>(
@@ -187,7 +114,10 @@ impl Reader {
         id: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
-        self.connection.prepare_cached(query)?.query_map(id, read)?.collect()
+        self.connection
+            .prepare_cached(query)?
+            .query_map(id, read)?
+            .collect()
     }
 
     fn intervals(&self) -> rusqlite::Result<(BTreeMap<i64, usize>, Vec<Interval>)> {
@@ -195,12 +125,22 @@ impl Reader {
             "SELECT id, started_us, ended_us FROM interval ORDER BY started_us, id",
             [],
             |row| {
-                let interval = Interval { started: time(row, 1)?, ended: time(row, 2)? };
+                let interval = Interval {
+                    started: time(row, 1)?,
+                    ended: time(row, 2)?,
+                };
                 Ok((row.get(0)?, interval))
             },
         )?;
-        let ids = rows.iter().enumerate().map(|(index, &(id, _))| (id, index)).collect();
-        Ok((ids, rows.into_iter().map(|(_, interval)| interval).collect()))
+        let ids = rows
+            .iter()
+            .enumerate()
+            .map(|(index, &(id, _))| (id, index))
+            .collect();
+        Ok((
+            ids,
+            rows.into_iter().map(|(_, interval)| interval).collect(),
+        ))
     }
 
     fn namespaces(
@@ -238,7 +178,15 @@ impl Reader {
                 let (sysctls, changed) = self.sysctls(id)?;
                 let histograms = self.histograms(id)?;
                 let ports = self.ports(id)?;
-                Ok(NamespaceRecord { samples, table, sysctls, changed, histograms, ports, ..record })
+                Ok(NamespaceRecord {
+                    samples,
+                    table,
+                    sysctls,
+                    changed,
+                    histograms,
+                    ports,
+                    ..record
+                })
             })
             .collect()
     }
@@ -260,17 +208,27 @@ impl Reader {
                 let count = if samples > 0 {
                     let mean = number(row, 3)? as f64 / samples as f64;
                     let (min, max) = (number(row, 4)?, number(row, 5)?);
-                    table = Some(Table { count: max, max: number(row, 6)?, buckets: number(row, 7)? });
+                    table = Some(Table {
+                        count: max,
+                        max: number(row, 6)?,
+                        buckets: number(row, 7)?,
+                    });
                     Some((min, mean, max))
                 } else {
                     None
                 };
                 let id: i64 = row.get(0)?;
-                let interval =
-                    *intervals.get(&id).ok_or_else(|| damaged("a sample without its interval"))?;
+                let interval = *intervals
+                    .get(&id)
+                    .ok_or_else(|| damaged("a sample without its interval"))?;
                 let inserted = sum(counters.inserts.iter());
                 let destroyed = sum(counters.deaths.iter().flatten());
-                Ok(CountSample { interval, count, inserted, destroyed })
+                Ok(CountSample {
+                    interval,
+                    count,
+                    inserted,
+                    destroyed,
+                })
             },
         )?;
         Ok((samples, table))
@@ -295,14 +253,19 @@ impl Reader {
         Ok((values, changed))
     }
 
-    fn histograms(
-        &self,
-        namespace: i64,
-    ) -> rusqlite::Result<BTreeMap<HistogramId, Distribution>> {
+    fn histograms(&self, namespace: i64) -> rusqlite::Result<BTreeMap<HistogramId, Distribution>> {
         let rows: Vec<(String, String, Vec<u8>, u64, u64)> = self.rows(
             "SELECT kind, name, total, sum_us, max_us FROM series WHERE namespace = ?1",
             [namespace],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, number(row, 3)?, number(row, 4)?)),
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    number(row, 3)?,
+                    number(row, 4)?,
+                ))
+            },
         )?;
         let mut histograms = BTreeMap::new();
         for (kind, name, total, sum_us, max_us) in rows {
@@ -337,7 +300,9 @@ impl Reader {
     }
 
     fn losses(&self) -> rusqlite::Result<Losses> {
-        let mut losses = Losses { count: [0; Loss::SLOTS] };
+        let mut losses = Losses {
+            count: [0; Loss::SLOTS],
+        };
         let rows: Vec<(String, u64)> = self.rows("SELECT name, count FROM loss", [], |row| {
             Ok((row.get(0)?, number(row, 1)?))
         })?;
@@ -355,7 +320,9 @@ fn counters(
     row: &rusqlite::Row<'_>,
     column: usize,
 ) -> rusqlite::Result<Box<Counters>> {
-    decoder.decode(row.get_ref(column)?.as_blob()?).ok_or_else(|| damaged("its counters"))
+    decoder
+        .decode(row.get_ref(column)?.as_blob()?)
+        .ok_or_else(|| damaged("its counters"))
 }
 
 /// A number of 64 bits; SQLite keeps them signed.

@@ -59,13 +59,19 @@ pub const DEFAULTS: [(Timer, u64); 18] = [
 
 impl Space {
     pub fn new(inum: u32, name: &str) -> Self {
-        let timers = DEFAULTS.iter().map(|(timer, s)| (format!("nf_conntrack_{}", timer.name()), *s));
+        let timers = DEFAULTS
+            .iter()
+            .map(|(timer, s)| (format!("nf_conntrack_{}", timer.name()), *s));
         Self {
             inum,
             name: name.to_owned(),
             counters: Box::new(Counters::ZERO),
             histograms: BTreeMap::new(),
-            table: Some(Table { count: 0, max: 65_536, buckets: 65_536 }),
+            table: Some(Table {
+                count: 0,
+                max: 65_536,
+                buckets: 65_536,
+            }),
             sysctls: timers.collect(),
             live_at_start: 0,
             live: 0,
@@ -74,11 +80,14 @@ impl Space {
     }
 
     pub fn histogram(&mut self, id: HistogramId) -> &mut Histogram {
-        self.histograms.entry(id).or_insert_with(|| Box::new(Histogram::ZERO))
+        self.histograms
+            .entry(id)
+            .or_insert_with(|| Box::new(Histogram::ZERO))
     }
 
     pub fn set(&mut self, timer: Timer, seconds: u64) {
-        self.sysctls.insert(format!("nf_conntrack_{}", timer.name()), seconds);
+        self.sysctls
+            .insert(format!("nf_conntrack_{}", timer.name()), seconds);
     }
 
     /// `n` entries were inserted.
@@ -181,7 +190,11 @@ impl Synthetic {
                 inum: it.inum,
                 name: it.name.clone(),
                 counters: it.counters.clone(),
-                histograms: it.histograms.iter().map(|(id, one)| (*id, one.clone())).collect(),
+                histograms: it
+                    .histograms
+                    .iter()
+                    .map(|(id, one)| (*id, one.clone()))
+                    .collect(),
                 table: it.table,
                 sysctls: it.sysctls.clone(),
                 live_at_start: it.live_at_start,
@@ -189,7 +202,11 @@ impl Synthetic {
                 ports: Some(it.ports.clone()),
             })
             .collect();
-        Sample { at: self.at, namespaces, losses: self.losses }
+        Sample {
+            at: self.at,
+            namespaces,
+            losses: self.losses,
+        }
     }
 
     /// A recording of two samples: one at the start, and one after `seconds`.

@@ -43,7 +43,9 @@ fn what_was_written_is_read() {
     assert_eq!(read.description, source.description);
     assert_eq!(read.duration, Duration::from_secs(6));
     assert_eq!(read.intervals.len(), 6);
-    let [host] = read.namespaces.as_slice() else { panic!("one namespace") };
+    let [host] = read.namespaces.as_slice() else {
+        panic!("one namespace")
+    };
     assert_eq!(host.counters, source.host().counters);
     assert_eq!(host.sysctls, source.host().sysctls);
     assert!(host.changed.is_empty());
@@ -53,7 +55,11 @@ fn what_was_written_is_read() {
     }
     assert_eq!(host.samples.iter().map(|it| it.inserted).sum::<u64>(), 700);
     assert_eq!(host.samples[4].count, Some((250, 250.0, 250)));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "one file, and nothing beside it");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "one file, and nothing beside it"
+    );
 }
 
 #[test]
@@ -64,7 +70,11 @@ fn a_sysctl_that_changes_is_noticed() {
     let second = source.sample().unwrap();
     let read = source.recorded(&[first, second]);
     assert_eq!(read.namespaces[0].sysctls["nf_conntrack_udp_timeout"], 60);
-    assert!(read.namespaces[0].changed.contains("nf_conntrack_udp_timeout"));
+    assert!(
+        read.namespaces[0]
+            .changed
+            .contains("nf_conntrack_udp_timeout")
+    );
     assert_eq!(read.namespaces[0].changed.len(), 1);
 }
 
@@ -82,7 +92,10 @@ fn longest_gaps_may_move_between_buckets() {
     let second = source.sample().unwrap();
     let read = source.recorded(&[first, second]);
     let it = &read.namespaces[0].histograms[&id];
-    assert_eq!((it.count(), it.exceeding(2_000_000), it.max_us), (3, 1, 9_000_000));
+    assert_eq!(
+        (it.count(), it.exceeding(2_000_000), it.max_us),
+        (3, 1, 9_000_000)
+    );
 }
 
 #[test]
@@ -104,8 +117,14 @@ fn an_output_that_is_there_is_kept_unless_it_may_be_replaced() {
 #[test]
 fn an_output_that_cannot_be_written_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    for path in [folder.path().join("no/such/folder/a.trk"), "/proc/a.trk".into(), "/".into()] {
-        let error = Writer::check(&path, Existing::Replace).unwrap_err().to_string();
+    for path in [
+        folder.path().join("no/such/folder/a.trk"),
+        "/proc/a.trk".into(),
+        "/".into(),
+    ] {
+        let error = Writer::check(&path, Existing::Replace)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("cannot be written"), "{error}");
     }
     let free = folder.path().join("a.trk");
@@ -123,14 +142,33 @@ fn each_kind_of_bad_file_has_its_own_error() {
         fs::write(&path, bytes).unwrap();
         Recording::open(&path).unwrap_err()
     };
-    assert!(matches!(open(b"hello, world"), RecordingError::Foreign { .. }));
-    assert!(matches!(open(&[b'x'; 4096]), RecordingError::Foreign { .. }));
+    assert!(matches!(
+        open(b"hello, world"),
+        RecordingError::Foreign { .. }
+    ));
+    assert!(matches!(
+        open(&[b'x'; 4096]),
+        RecordingError::Foreign { .. }
+    ));
     assert!(matches!(open(b""), RecordingError::Truncated { .. }));
-    assert!(matches!(open(&whole[..50]), RecordingError::Truncated { .. }));
-    assert!(matches!(open(&whole[..whole.len() - 5000]), RecordingError::Truncated { .. }));
+    assert!(matches!(
+        open(&whole[..50]),
+        RecordingError::Truncated { .. }
+    ));
+    assert!(matches!(
+        open(&whole[..whole.len() - 5000]),
+        RecordingError::Truncated { .. }
+    ));
     let mut newer = whole.clone();
     newer[63] = 2;
-    assert!(matches!(open(&newer), RecordingError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(
+        open(&newer),
+        RecordingError::Newer {
+            found: 2,
+            known: 1,
+            ..
+        }
+    ));
     let mut other = whole.clone();
     other[68] = 0;
     assert!(matches!(open(&other), RecordingError::Foreign { .. }));
@@ -139,7 +177,10 @@ fn each_kind_of_bad_file_has_its_own_error() {
     assert!(matches!(open(&corrupt), RecordingError::Corrupt { .. }));
     let missing = Recording::open(&folder.path().join("none")).unwrap_err();
     assert!(matches!(missing, RecordingError::Unreadable { .. }));
-    assert!(matches!(Recording::open(folder.path()), Err(RecordingError::Unreadable { .. })));
+    assert!(matches!(
+        Recording::open(folder.path()),
+        Err(RecordingError::Unreadable { .. })
+    ));
 }
 
 proptest! {
@@ -172,7 +213,9 @@ proptest! {
 /// Writes until it is killed. Runs only as the child of the test below.
 #[test]
 fn endless_writer() {
-    let Ok(path) = std::env::var("TRACKER_TEST_ENDLESS_WRITER") else { return };
+    let Ok(path) = std::env::var("TRACKER_TEST_ENDLESS_WRITER") else {
+        return;
+    };
     let mut source = Synthetic::new();
     let path = Path::new(&path);
     let mut writer = Writer::create(path, source.description(), Existing::Refuse).unwrap();
@@ -206,7 +249,11 @@ fn a_killed_watch_leaves_every_interval_but_the_last() {
         let intervals = read.intervals.len() as u64;
         assert_eq!(read.duration, Duration::from_secs(intervals));
         assert_eq!(read.namespaces[0].counters.inserted(), 140 * intervals);
-        let summed: u64 = read.namespaces[0].samples.iter().map(|it| it.inserted).sum();
+        let summed: u64 = read.namespaces[0]
+            .samples
+            .iter()
+            .map(|it| it.inserted)
+            .sum();
         assert_eq!(summed, 140 * intervals);
     }
 }
@@ -220,10 +267,18 @@ fn busy(source: &mut Synthetic, random: &mut u64, seconds: u64) {
         *random ^= *random << 17;
         *random % below
     };
-    let states = State::ALL.iter().take(12).map(|&state| HistogramId::Residency(state));
-    let gaps = Timer::ALL.iter().take(16).map(|&timer| HistogramId::Gap(timer));
-    for (place, id) in
-        states.chain(gaps).chain([HistogramId::Lifetime, HistogramId::Overdue]).enumerate()
+    let states = State::ALL
+        .iter()
+        .take(12)
+        .map(|&state| HistogramId::Residency(state));
+    let gaps = Timer::ALL
+        .iter()
+        .take(16)
+        .map(|&timer| HistogramId::Gap(timer));
+    for (place, id) in states
+        .chain(gaps)
+        .chain([HistogramId::Lifetime, HistogramId::Overdue])
+        .enumerate()
     {
         let histogram = source.host().histogram(id);
         // Values spread over a few octaves, more of them in a longer interval.
@@ -254,7 +309,11 @@ fn size_of_a_day(intervals: impl Iterator<Item = u64>) -> u64 {
     writer.finish(&source.finish().unwrap()).unwrap();
     let read = Recording::open(&path).unwrap();
     assert_eq!(read.duration, Duration::from_secs(86_400));
-    assert!(read.intervals.len() < 2_700, "{} intervals", read.intervals.len());
+    assert!(
+        read.intervals.len() < 2_700,
+        "{} intervals",
+        read.intervals.len()
+    );
     assert_eq!(read.namespaces[0].counters, source.host().counters);
     let size = fs::metadata(&path).unwrap().len();
     println!("{size} bytes");
@@ -288,14 +347,34 @@ fn joined_intervals_keep_sums_and_peaks() {
             source.host().max_gap(Timer::Udp, 1, 3.0);
         }
         // One short peak.
-        source.host().count(if second == 1_234 { 50_000 } else { 100 });
+        source
+            .host()
+            .count(if second == 1_234 { 50_000 } else { 100 });
         samples.push(source.sample().unwrap());
     }
     let read = source.recorded(&samples);
     // 800 s in minutes, 6,600 s in tens of seconds, 600 s as they were.
-    assert!(read.intervals.len() < 14 + 661 + 611, "{}", read.intervals.len());
-    assert!(read.intervals.windows(2).all(|pair| pair[0].ended == pair[1].started));
+    assert!(
+        read.intervals.len() < 14 + 661 + 611,
+        "{}",
+        read.intervals.len()
+    );
+    assert!(
+        read.intervals
+            .windows(2)
+            .all(|pair| pair[0].ended == pair[1].started)
+    );
     let host = &read.namespaces[0];
-    assert_eq!(host.samples.iter().map(|it| it.inserted).sum::<u64>(), 16_000);
-    assert_eq!(host.samples.iter().filter_map(|it| it.count).map(|it| it.2).max(), Some(50_000));
+    assert_eq!(
+        host.samples.iter().map(|it| it.inserted).sum::<u64>(),
+        16_000
+    );
+    assert_eq!(
+        host.samples
+            .iter()
+            .filter_map(|it| it.count)
+            .map(|it| it.2)
+            .max(),
+        Some(50_000)
+    );
 }

@@ -4,6 +4,9 @@ use std::io::IsTerminal;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
+/// Columns below which a table says nothing.
+const NARROWEST: u16 = 40;
+
 /// Where the text goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
@@ -14,20 +17,26 @@ pub struct Style {
 }
 
 impl Style {
-    /// As standard output has it: plain and as wide as it needs unless that is a terminal, and plain
-    /// when `NO_COLOR` is set (<https://no-color.org>).
+    /// As a stream has it: plain and as wide as it needs unless that is a terminal, and plain when
+    /// `NO_COLOR` is set (<https://no-color.org>). A terminal that does not tell its width, as a
+    /// serial line, does not wrap.
     #[must_use]
-    pub fn of_stdout() -> Self {
-        if !std::io::stdout().is_terminal() {
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        if !stream.is_terminal() {
             return Self::default();
         }
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
-        Self { width: Table::new().width(), colour: !no_colour }
+        let width = Table::new().width().filter(|&width| width >= NARROWEST);
+        Self { width, colour: !no_colour }
     }
 
     /// A heading.
     pub(super) fn heading(self, text: &str) -> String {
-        if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[1m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A table under a header. The columns named in `left` hold text, the others numbers.
@@ -38,7 +47,9 @@ impl Style {
         rows: impl IntoIterator<Item = [Cell; N]>,
     ) -> String {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic);
         match self.width {
             Some(width) => table.set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),
@@ -90,7 +101,10 @@ mod tests {
 
     #[test]
     fn paragraphs_break_at_the_width() {
-        let style = Style { width: Some(24), colour: false };
+        let style = Style {
+            width: Some(24),
+            colour: false,
+        };
         let text = style.paragraph("Warning: one two three four five six", 2);
         assert_eq!(text, "Warning: one two three\n  four five six\n");
         assert_eq!(Style::default().paragraph("a b", 2), "a b\n");
@@ -98,11 +112,27 @@ mod tests {
 
     #[test]
     fn a_grid_fits_the_width_and_is_plain_unless_asked() {
-        let rows = || [[Cell::new("a name"), Cell::new("a long text that has to be wrapped")]];
-        let narrow = Style { width: Some(30), colour: false }.grid(["x", "y"], &[0, 1], rows());
-        assert!(narrow.lines().all(|line| line.chars().count() <= 30), "{narrow}");
+        let rows = || {
+            [[
+                Cell::new("a name"),
+                Cell::new("a long text that has to be wrapped"),
+            ]]
+        };
+        let narrow = Style {
+            width: Some(30),
+            colour: false,
+        }
+        .grid(["x", "y"], &[0, 1], rows());
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 30),
+            "{narrow}"
+        );
         assert!(!narrow.contains('\u{1b}'));
-        let coloured = Style { width: Some(80), colour: true }.grid(["x", "y"], &[0, 1], rows());
+        let coloured = Style {
+            width: Some(80),
+            colour: true,
+        }
+        .grid(["x", "y"], &[0, 1], rows());
         assert!(coloured.contains('\u{1b}'));
     }
 }

@@ -41,7 +41,11 @@ pub fn most_hits(trials: u64, limit: f64) -> Option<u64> {
     let (mut fits, mut fails) = (0, (limit * trials as f64).ceil() as u64 + 1);
     while fails - fits > 1 {
         let middle = fits + (fails - fits) / 2;
-        if upper_95(middle, trials) <= limit { fits = middle } else { fails = middle }
+        if upper_95(middle, trials) <= limit {
+            fits = middle;
+        } else {
+            fails = middle;
+        }
     }
     Some(fits)
 }
@@ -69,7 +73,10 @@ mod tests {
             (3, 1_000_000, 7.753_6e-6),
         ] {
             let got = upper_95(hits, trials);
-            assert!((got - bound).abs() < bound * 1e-3, "{hits} of {trials}: {got}");
+            assert!(
+                (got - bound).abs() < bound * 1e-3,
+                "{hits} of {trials}: {got}"
+            );
         }
     }
 

@@ -40,7 +40,11 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { policy: Policy::default(), max_harm: 1e-4, memory: None }
+        Self {
+            policy: Policy::default(),
+            max_harm: 1e-4,
+            memory: None,
+        }
     }
 }
 
@@ -60,8 +64,10 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
     settings.extend(sized.settings);
     settings.sort_by_key(|it| (rank(it), std::cmp::Reverse(it.entries_saved)));
     let balance = Balance::of(&scene.all);
-    let mut hosts: Vec<String> =
-        recordings.iter().map(|it| it.description.host.clone()).collect();
+    let mut hosts: Vec<String> = recordings
+        .iter()
+        .map(|it| it.description.host.clone())
+        .collect();
     hosts.dedup();
     Plan {
         schema_version: 1,

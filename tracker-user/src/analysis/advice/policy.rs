@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use tracker_common::Timer;
 
 /// How much a recording may decide against standards and the kernel's defaults.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// The RFCs' limits for NATs bind, also where the kernel's defaults are below them.
@@ -53,7 +51,10 @@ pub const fn standard(timer: Timer) -> Option<Standard> {
         Timer::Icmp | Timer::Icmpv6 => (60, "RFC 5508 REQ-1 asks for at least 60 s", true),
         _ => return None,
     };
-    Some(Standard { floor: Floor { seconds, why }, raises })
+    Some(Standard {
+        floor: Floor { seconds, why },
+        raises,
+    })
 }
 
 /// The kernel's default, in seconds (nf_conntrack_proto_*.c).
@@ -85,24 +86,34 @@ pub const fn default(timer: Timer) -> u64 {
 #[must_use]
 pub const fn floor(policy: Policy, timer: Timer) -> Floor {
     let own = match timer {
-        Timer::TcpUnacknowledged | Timer::TcpMaxRetrans => {
-            Floor { seconds: 240, why: "TCP's retransmissions are up to 120 s apart" }
-        }
+        Timer::TcpUnacknowledged | Timer::TcpMaxRetrans => Floor {
+            seconds: 240,
+            why: "TCP's retransmissions are up to 120 s apart",
+        },
         // Lower, and it would cut below the two timers that shorten it.
-        Timer::TcpEstablished => {
-            Floor { seconds: 600, why: "it must stay above tcp_timeout_unacknowledged" }
-        }
-        Timer::TcpClose => Floor { seconds: 10, why: "10 s are short already" },
-        Timer::TcpTimeWait => {
-            Floor { seconds: 60, why: "the ends themselves keep TIME_WAIT for 60 s" }
-        }
-        _ => Floor { seconds: 1, why: "a second is the least" },
+        Timer::TcpEstablished => Floor {
+            seconds: 600,
+            why: "it must stay above tcp_timeout_unacknowledged",
+        },
+        Timer::TcpClose => Floor {
+            seconds: 10,
+            why: "10 s are short already",
+        },
+        Timer::TcpTimeWait => Floor {
+            seconds: 60,
+            why: "the ends themselves keep TIME_WAIT for 60 s",
+        },
+        _ => Floor {
+            seconds: 1,
+            why: "a second is the least",
+        },
     };
     let chosen = match (policy, standard(timer)) {
         (Policy::Rfc, Some(standard)) => standard.floor,
-        (Policy::Rfc, None) => {
-            Floor { seconds: default(timer), why: "no RFC allows less than the kernel's default" }
-        }
+        (Policy::Rfc, None) => Floor {
+            seconds: default(timer),
+            why: "no RFC allows less than the kernel's default",
+        },
         (Policy::Balanced, Some(standard)) if matches!(timer, Timer::TcpEstablished) => {
             standard.floor
         }
@@ -116,7 +127,11 @@ pub const fn floor(policy: Policy, timer: Timer) -> Floor {
             why: "a quarter of the kernel's default is the least under the policy host",
         },
     };
-    if own.seconds >= chosen.seconds { own } else { chosen }
+    if own.seconds >= chosen.seconds {
+        own
+    } else {
+        chosen
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +160,11 @@ mod tests {
             (Policy::Rfc, Timer::Udp, 120),
             (Policy::Balanced, Timer::Udp, 15),
         ] {
-            assert_eq!(floor(policy, timer).seconds, seconds, "{policy:?} {timer:?}");
+            assert_eq!(
+                floor(policy, timer).seconds,
+                seconds,
+                "{policy:?} {timer:?}"
+            );
         }
     }
 }

@@ -22,7 +22,11 @@ pub fn entries_up(entries: f64) -> u64 {
     let whole = entries.max(1.0).ceil().min(1e15) as u64;
     let power = whole.next_power_of_two();
     let multiple = whole.div_ceil(1_024) * 1_024;
-    if power >= 1_024 && power - multiple <= multiple / 10 { power } else { multiple }
+    if power >= 1_024 && power - multiple <= multiple / 10 {
+        power
+    } else {
+        multiple
+    }
 }
 
 #[cfg(test)]
@@ -32,14 +36,22 @@ mod tests {
 
     #[test]
     fn readable_numbers() {
-        for (given, read) in
-            [(0.2, 1), (7.1, 8), (12.0, 15), (61.0, 70), (301.0, 330), (3_601.0, 4_200)]
-        {
+        for (given, read) in [
+            (0.2, 1),
+            (7.1, 8),
+            (12.0, 15),
+            (61.0, 70),
+            (301.0, 330),
+            (3_601.0, 4_200),
+        ] {
             assert_eq!(seconds_up(given), read, "{given}");
         }
-        for (given, read) in
-            [(1.0, 1_024), (1_025.0, 2_048), (60_001.0, 65_536), (70_000.0, 70_656)]
-        {
+        for (given, read) in [
+            (1.0, 1_024),
+            (1_025.0, 2_048),
+            (60_001.0, 65_536),
+            (70_000.0, 70_656),
+        ] {
             assert_eq!(entries_up(given), read, "{given}");
         }
     }

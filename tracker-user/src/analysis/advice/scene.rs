@@ -11,8 +11,12 @@ use crate::{
 
 /// Losses that hide gaps, and so the harm of a lower timer. A port or a stack that was lost does
 /// not.
-const HIDING: [Loss; 4] =
-    [Loss::MapFull, Loss::ReadFailed, Loss::ProbeMissed, Loss::NamespacesFull];
+const HIDING: [Loss; 4] = [
+    Loss::MapFull,
+    Loss::ReadFailed,
+    Loss::ProbeMissed,
+    Loss::NamespacesFull,
+];
 
 /// All recordings, and what was asked.
 pub struct Scene<'a> {
@@ -40,13 +44,23 @@ impl<'a> Scene<'a> {
         let largest = recordings
             .iter()
             .flat_map(|recording| {
-                recording.namespaces.iter().map(|it| Observed::namespace(recording, it))
+                recording
+                    .namespaces
+                    .iter()
+                    .map(|it| Observed::namespace(recording, it))
             })
             .max_by_key(|it| it.course.peak())
             .unwrap_or_else(Observed::nothing);
         let lost = Balance::of(&all).lost;
         let blocked = blocked(recordings);
-        Self { request, recordings, all, largest, blocked, lost }
+        Self {
+            request,
+            recordings,
+            all,
+            largest,
+            blocked,
+            lost,
+        }
     }
 
     /// Losses of all recordings, by name.
@@ -65,7 +79,9 @@ impl<'a> Scene<'a> {
             self.recordings
                 .iter()
                 .flat_map(|it| &it.namespaces)
-                .filter_map(|it| Some((it.counters.connections[timer.id()], it.sysctls.get(&name)?)))
+                .filter_map(|it| {
+                    Some((it.counters.connections[timer.id()], it.sysctls.get(&name)?))
+                })
                 .max_by_key(|&(connections, _)| connections)
                 .map(|(_, &value)| value)
         })
@@ -80,7 +96,10 @@ impl<'a> Scene<'a> {
     /// Whether a timer's value changed during a watch.
     pub fn changed(&self, timer: Timer) -> bool {
         let name = format!("nf_conntrack_{}", timer.name());
-        self.recordings.iter().flat_map(|it| &it.namespaces).any(|it| it.changed.contains(&name))
+        self.recordings
+            .iter()
+            .flat_map(|it| &it.namespaces)
+            .any(|it| it.changed.contains(&name))
     }
 
     /// Longest resumed gaps, of each entry that was seen under a timer.
@@ -95,7 +114,11 @@ impl<'a> Scene<'a> {
 
     /// Entries that began mid-stream.
     pub fn pickups(&self) -> u64 {
-        self.all.counters.pickups.iter().fold(0, |sum: u64, &n| sum.saturating_add(n))
+        self.all
+            .counters
+            .pickups
+            .iter()
+            .fold(0, |sum: u64, &n| sum.saturating_add(n))
     }
 
     /// Warnings about the recordings themselves.
@@ -113,18 +136,31 @@ impl<'a> Scene<'a> {
         }
         let counters = &self.all.counters;
         let causes = Cause::ALL.iter().filter(|&&it| it != Cause::Unconfirmed);
-        let missed = causes.map(|it| counters.causes[it.id()]).fold(0, u64::saturating_add);
-        let gaps = counters.gaps.iter().fold(0, |sum: u64, &n| sum.saturating_add(n));
+        let missed = causes
+            .map(|it| counters.causes[it.id()])
+            .fold(0, u64::saturating_add);
+        let gaps = counters
+            .gaps
+            .iter()
+            .fold(0, |sum: u64, &n| sum.saturating_add(n));
         let share = missed as f64 / (missed.saturating_add(gaps)).max(1) as f64;
         if share > 0.01 {
             warnings.push(Warning::Unattributed(share));
         }
-        let namespaces = self.recordings.iter().map(|it| it.namespaces.len()).max().unwrap_or(0);
+        let namespaces = self
+            .recordings
+            .iter()
+            .map(|it| it.namespaces.len())
+            .max()
+            .unwrap_or(0);
         if namespaces > 1 {
             warnings.push(Warning::SeveralNamespaces(namespaces));
         }
-        let differing: Vec<_> =
-            Timer::ALL.iter().filter(|it| self.differs(**it)).map(|it| it.name()).collect();
+        let differing: Vec<_> = Timer::ALL
+            .iter()
+            .filter(|it| self.differs(**it))
+            .map(|it| it.name())
+            .collect();
         if !differing.is_empty() {
             warnings.push(Warning::Differing(differing));
         }
@@ -135,7 +171,10 @@ impl<'a> Scene<'a> {
         if lag > 5.0 {
             warnings.push(Warning::Lag(lag));
         }
-        let remarks = self.recordings.iter().flat_map(|it| &it.description.remarks);
+        let remarks = self
+            .recordings
+            .iter()
+            .flat_map(|it| &it.description.remarks);
         for remark in remarks.cloned().map(Warning::Remark) {
             if !warnings.contains(&remark) {
                 warnings.push(remark);
@@ -146,7 +185,9 @@ impl<'a> Scene<'a> {
 }
 
 fn count(recordings: &[Recording], loss: Loss) -> u64 {
-    recordings.iter().fold(0, |sum, it| sum.saturating_add(it.losses.count[loss.id()]))
+    recordings
+        .iter()
+        .fold(0, |sum, it| sum.saturating_add(it.losses.count[loss.id()]))
 }
 
 /// Why nothing may be concluded from these recordings.
@@ -157,8 +198,13 @@ fn blocked(recordings: &[Recording]) -> Option<String> {
     if recordings.iter().any(|it| !it.complete) {
         return Some("the recording is incomplete".to_owned());
     }
-    let hidden = HIDING.iter().fold(0, |sum: u64, &it| sum.saturating_add(count(recordings, it)));
+    let hidden = HIDING
+        .iter()
+        .fold(0, |sum: u64, &it| sum.saturating_add(count(recordings, it)));
     (hidden > 0).then(|| {
-        format!("the recording has {}, which may hide gaps", units::plural(hidden, "loss", "losses"))
+        format!(
+            "the recording has {}, which may hide gaps",
+            units::plural(hidden, "loss", "losses")
+        )
     })
 }

@@ -27,11 +27,20 @@ pub struct Sized {
 /// Sizes the table for what is left after these timers have changed.
 pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
     let (count_mean, count_peak) = after(&scene.all, timers);
-    let predicted = Predicted { count_mean, count_peak: count_peak.ceil() as u64 };
+    let predicted = Predicted {
+        count_mean,
+        count_peak: count_peak.ceil() as u64,
+    };
     let needed = round::entries_up(needed(scene, timers));
-    let entry = scene.recordings.iter().map(|it| it.description.entry_bytes).max().unwrap_or(0);
+    let entry = scene
+        .recordings
+        .iter()
+        .map(|it| it.description.entry_bytes)
+        .max()
+        .unwrap_or(0);
     let bytes = |max: u64, buckets: u64| {
-        max.saturating_mul(entry).saturating_add(buckets.saturating_mul(8))
+        max.saturating_mul(entry)
+            .saturating_add(buckets.saturating_mul(8))
     };
     let mut warnings = Vec::new();
     let Some(current) = scene.largest.table.or(scene.all.table) else {
@@ -44,11 +53,19 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
             current_memory_bytes: None,
             needed,
         };
-        return Sized { table, settings: Vec::new(), predicted, warnings };
+        return Sized {
+            table,
+            settings: Vec::new(),
+            predicted,
+            warnings,
+        };
     };
     let budget = Budget::of(scene, entry);
     if bytes(needed, needed) > budget.bytes {
-        warnings.push(Warning::Memory { needed: bytes(needed, needed), given: budget.bytes });
+        warnings.push(Warning::Memory {
+            needed: bytes(needed, needed),
+            given: budget.bytes,
+        });
     }
     let (max, why_max) = match &scene.blocked {
         Some(why) => (current.max, why.clone()),
@@ -77,7 +94,12 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
         current_memory_bytes: Some(bytes(current.max, current.buckets)),
         needed,
     };
-    Sized { table, settings, predicted, warnings }
+    Sized {
+        table,
+        settings,
+        predicted,
+        warnings,
+    }
 }
 
 /// Mean and peak of the entry count after the change.
@@ -86,7 +108,11 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
 /// costs is counted in proportion to the peak.
 fn after(observed: &Observed, timers: &[(Timer, Setting)]) -> (f64, f64) {
     let (mean, peak) = (observed.course.mean(), observed.course.peak() as f64);
-    let surge = if mean > 0.0 { (peak / mean).max(1.0) } else { 1.0 };
+    let surge = if mean > 0.0 {
+        (peak / mean).max(1.0)
+    } else {
+        1.0
+    };
     let (mut new_mean, mut new_peak) = (mean, peak);
     for (timer, setting) in timers {
         let rate = observed.rate(observed.counters.timer_expired[timer.id()]);
@@ -127,27 +153,46 @@ struct Budget {
 
 impl Budget {
     fn of(scene: &Scene<'_>, entry: u64) -> Self {
-        let machine = scene.recordings.iter().map(|it| it.description.memory_bytes).min();
-        let machine = machine.filter(|&it| it > 0).map_or(u64::MAX, |it| it / SHARE_OF_MEMORY);
+        let machine = scene
+            .recordings
+            .iter()
+            .map(|it| it.description.memory_bytes)
+            .min();
+        let machine = machine
+            .filter(|&it| it > 0)
+            .map_or(u64::MAX, |it| it / SHARE_OF_MEMORY);
         let bytes = scene.request.memory.unwrap_or(machine);
         let entries = bytes / (entry + 8) / 1_024 * 1_024;
-        Self { bytes, given: scene.request.memory.is_some(), entries }
+        Self {
+            bytes,
+            given: scene.request.memory.is_some(),
+            entries,
+        }
     }
 }
 
 fn choose_max(current: u64, needed: u64, budget: &Budget) -> (u64, String) {
     let peak = |of: u64| units::percent(needed as f64 / of.max(1) as f64);
     if current == 0 {
-        return (0, "it is unlimited, so nothing bounds the table's memory".to_owned());
+        return (
+            0,
+            "it is unlimited, so nothing bounds the table's memory".to_owned(),
+        );
     }
     if current >= needed {
         if budget.given && current > budget.entries && needed <= budget.entries {
             return (
                 budget.entries,
-                format!("{} is what fits the memory given, and covers the peak", units::count(budget.entries)),
+                format!(
+                    "{} is what fits the memory given, and covers the peak",
+                    units::count(budget.entries)
+                ),
             );
         }
-        return (current, format!("the peak with head-room needs {} of it", peak(current)));
+        return (
+            current,
+            format!("the peak with head-room needs {} of it", peak(current)),
+        );
     }
     let raised = needed.min(budget.entries.max(current));
     let reason = if raised == current {
@@ -167,24 +212,39 @@ fn choose_buckets(current: u64, max: u64) -> (u64, String) {
         return (current, "there is no maximum to size it by".to_owned());
     }
     if current < max / 2 {
-        (max, "fewer than one bucket for two entries make chains long".to_owned())
+        (
+            max,
+            "fewer than one bucket for two entries make chains long".to_owned(),
+        )
     } else if current > max.saturating_mul(2) {
-        (max, "more than two buckets an entry keep early drop from finding a victim".to_owned())
+        (
+            max,
+            "more than two buckets an entry keep early drop from finding a victim".to_owned(),
+        )
     } else {
         (current, "it fits the maximum".to_owned())
     }
 }
 
 fn setting(scene: &Scene<'_>, name: &str, current: u64, to: u64, reason: String) -> Setting {
-    let connections =
-        scene.all.counters.inserts.iter().fold(0, |sum: u64, &n| sum.saturating_add(n));
+    let connections = scene
+        .all
+        .counters
+        .inserts
+        .iter()
+        .fold(0, |sum: u64, &n| sum.saturating_add(n));
     Setting {
         name: format!("net.netfilter.nf_conntrack_{name}"),
         current,
         recommended: to,
         action: Action::of(current, to),
         reason,
-        evidence: Evidence { connections, exceedances: 0, harm_upper_95: None, max_gap_s: None },
+        evidence: Evidence {
+            connections,
+            exceedances: 0,
+            harm_upper_95: None,
+            max_gap_s: None,
+        },
         entries_saved: 0,
         is_timer: false,
     }

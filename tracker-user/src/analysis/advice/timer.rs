@@ -34,7 +34,11 @@ pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
         Err(reason) => (current, reason),
     };
     // A verdict without a value of its own keeps the current one.
-    let recommended = if recommended == 0 { current } else { recommended };
+    let recommended = if recommended == 0 {
+        current
+    } else {
+        recommended
+    };
     Some(Setting {
         name: format!("net.netfilter.nf_conntrack_{}", timer.name()),
         current,
@@ -57,14 +61,24 @@ fn evidence(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
     let gaps = scene.max_gaps(timer);
     let connections = gaps.count();
     // The kernel's clock ticks: a gap of just the timeout may look a tick longer.
-    let tick_us = scene.recordings.iter().map(|it| it.description.tick_ns).max().unwrap_or(0) / 1_000;
+    let tick_us = scene
+        .recordings
+        .iter()
+        .map(|it| it.description.tick_ns)
+        .max()
+        .unwrap_or(0)
+        / 1_000;
     let limit_us = seconds.saturating_mul(1_000_000).saturating_add(tick_us);
     let exceedances = gaps.exceeding(limit_us);
     Evidence {
         connections,
         exceedances,
         harm_upper_95: Some(bound::upper_95(unseen(scene, exceedances), connections)),
-        max_gap_s: Some(if gaps.is_empty() { 0.0 } else { gaps.max_us as f64 / 1e6 }),
+        max_gap_s: Some(if gaps.is_empty() {
+            0.0
+        } else {
+            gaps.max_us as f64 / 1e6
+        }),
     }
 }
 
@@ -76,7 +90,9 @@ fn unseen(scene: &Scene<'_>, exceedances: u64) -> u64 {
 /// Nothing may be concluded.
 fn blocked(scene: &Scene<'_>, timer: Timer) -> Option<Verdict> {
     let reason = scene.blocked.clone().or_else(|| {
-        scene.changed(timer).then(|| "it was changed during the watch, which mixes two values".to_owned())
+        scene
+            .changed(timer)
+            .then(|| "it was changed during the watch, which mixes two values".to_owned())
     })?;
     Some(Verdict { seconds: 0, reason })
 }
@@ -114,7 +130,10 @@ fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
     if returned < LOWEST_CROWD || returned * 2 < pickups || share <= scene.request.max_harm {
         return None;
     }
-    let seconds = current.saturating_mul(2).min(policy::default(timer)).max(current);
+    let seconds = current
+        .saturating_mul(2)
+        .min(policy::default(timer))
+        .max(current);
     let reason = format!(
         "{} expired and {} went on mid-stream: it cuts living ones",
         units::plural(expired, "connection", "connections"),
@@ -153,7 +172,10 @@ fn lower(scene: &Scene<'_>, timer: Timer, current: u64) -> Result<Verdict, Strin
     let longest = gaps.at_rank(connections - allowed.min(connections - 1)) as f64 / 1e6;
     let candidate = round::seconds_up(longest * MARGIN).max(floor.seconds);
     if candidate >= current {
-        return Err(format!("gaps of up to {} are resumed under it", units::seconds(longest)));
+        return Err(format!(
+            "gaps of up to {} are resumed under it",
+            units::seconds(longest)
+        ));
     }
     let watch = scene.all.longest;
     if watch < candidate as f64 * WATCH {
@@ -183,7 +205,10 @@ fn needed(scene: &Scene<'_>, connections: u64) -> String {
     // The rule of three is what people know; the exact number is a little below it.
     let needed = round_up(bound::trials_needed(max_harm));
     if connections >= needed {
-        format!("{} that went unseen may have been harmed", units::count(scene.lost.unsigned_abs()))
+        format!(
+            "{} that went unseen may have been harmed",
+            units::count(scene.lost.unsigned_abs())
+        )
     } else {
         format!(
             "only {} seen: {} needed for {max_harm:e}",

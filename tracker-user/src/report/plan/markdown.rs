@@ -1,8 +1,6 @@
 //! A plan for a ticket or a wiki.
 
-use super::{
-    Action, Plan, Renderer, Style, basis, outlook, saving, short, value, worth_showing,
-};
+use super::{Action, Plan, Renderer, Style, basis, outlook, saving, short, value, worth_showing};
 
 pub struct Markdown;
 
@@ -41,11 +39,18 @@ mod tests {
     #[test]
     fn the_table_has_its_columns() {
         let text = Markdown.render(&super::super::tests::example(), Style::default());
-        let line = text.lines().find(|line| line.contains("time_wait")).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains("time_wait"))
+            .unwrap();
         assert_eq!(
             line,
             "| `nf_conntrack_tcp_timeout_time_wait` | 2 m | **1 m** | 6,000 | 0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5 |"
         );
-        assert!(text.lines().filter(|line| line.starts_with('|')).all(|line| line.matches(" | ").count() == 4 || line.starts_with("|--")));
+        assert!(
+            text.lines()
+                .filter(|line| line.starts_with('|'))
+                .all(|line| line.matches(" | ").count() == 4 || line.starts_with("|--"))
+        );
     }
 }

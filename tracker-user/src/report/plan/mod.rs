@@ -44,7 +44,11 @@ pub fn render(plan: &Plan, format: Format, style: &Style) -> String {
 
 /// A value with its unit.
 fn value(setting: &Setting, value: u64) -> String {
-    if setting.is_timer { units::whole(value) } else { units::grouped(value) }
+    if setting.is_timer {
+        units::whole(value)
+    } else {
+        units::grouped(value)
+    }
 }
 
 /// What a setting saves, as a signed number; empty if nothing.
@@ -63,14 +67,20 @@ fn short(setting: &Setting) -> &str {
 
 /// Settings that are worth a line for a person: what changes, and what was seen.
 fn worth_showing(plan: &Plan) -> impl Iterator<Item = &Setting> {
-    plan.settings.iter().filter(|it| it.action != Action::Keep || it.evidence.connections > 0)
+    plan.settings
+        .iter()
+        .filter(|it| it.action != Action::Keep || it.evidence.connections > 0)
 }
 
 /// What the plan rests on, in a line.
 fn basis(plan: &Plan) -> String {
     format!(
         "{} watched for {}: {} inserted, {} destroyed, {} entries on average, {} at most. Policy {}, at most {:e} of all connections may be harmed.",
-        if plan.observed.hosts.is_empty() { "nothing".to_owned() } else { plan.observed.hosts.join(", ") },
+        if plan.observed.hosts.is_empty() {
+            "nothing".to_owned()
+        } else {
+            plan.observed.hosts.join(", ")
+        },
         units::seconds(plan.observed.duration_s),
         units::count(plan.observed.inserts),
         units::count(plan.observed.deaths),
@@ -126,9 +136,17 @@ pub(super) mod tests {
 
     #[test]
     fn every_format_ends_with_a_line_end() {
-        for format in [Format::Table, Format::Json, Format::Sysctl, Format::Markdown] {
+        for format in [
+            Format::Table,
+            Format::Json,
+            Format::Sysctl,
+            Format::Markdown,
+        ] {
             let text = render(&example(), format, &Style::default());
-            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{format:?}: {text}");
+            assert!(
+                text.ends_with('\n') && !text.ends_with("\n\n"),
+                "{format:?}: {text}"
+            );
         }
     }
 }

@@ -6,7 +6,10 @@ use crate::units;
 pub struct Sysctl;
 
 /// Width of a comment.
-const WIDTH: Style = Style { width: Some(96), colour: false };
+const WIDTH: Style = Style {
+    width: Some(96),
+    colour: false,
+};
 
 impl Renderer for Sysctl {
     fn render(&self, plan: &Plan, _style: Style) -> String {
@@ -17,8 +20,10 @@ impl Renderer for Sysctl {
         for warning in &plan.warnings {
             comment(&mut text, &format!("- {warning}"));
         }
-        let (keep, change): (Vec<&Setting>, Vec<&Setting>) =
-            plan.settings.iter().partition(|it| it.action == Action::Keep);
+        let (keep, change): (Vec<&Setting>, Vec<&Setting>) = plan
+            .settings
+            .iter()
+            .partition(|it| it.action == Action::Keep);
         for setting in change {
             text.push('\n');
             comment(&mut text, &why(setting));
@@ -28,8 +33,14 @@ impl Renderer for Sysctl {
             text.push('\n');
             comment(&mut text, "Unchanged:");
         }
+        let mut said = String::new();
         for setting in keep {
-            comment(&mut text, &why(setting));
+            // Most of them stay for the same reason.
+            let why = why(setting);
+            if why != said {
+                comment(&mut text, &why);
+                said = why;
+            }
             text.push_str(&format!("# {} = {}\n", setting.name, setting.current));
         }
         text
@@ -63,9 +74,16 @@ fn why(setting: &Setting) -> String {
         ));
     }
     if setting.entries_saved != 0 {
-        let verb = if setting.entries_saved > 0 { "Saves" } else { "Adds" };
+        let verb = if setting.entries_saved > 0 {
+            "Saves"
+        } else {
+            "Adds"
+        };
         let number = saving(setting);
-        text.push_str(&format!(" {verb} {} entries.", number.trim_start_matches('-')));
+        text.push_str(&format!(
+            " {verb} {} entries.",
+            number.trim_start_matches('-')
+        ));
     }
     text
 }
@@ -77,8 +95,10 @@ mod tests {
     #[test]
     fn only_changes_are_active() {
         let text = Sysctl.render(&super::super::tests::example(), Style::default());
-        let active: Vec<&str> =
-            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let active: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
         assert_eq!(
             active,
             [
@@ -86,7 +106,10 @@ mod tests {
                 "net.netfilter.nf_conntrack_udp_timeout = 45",
             ]
         );
-        assert!(text.contains("# net.netfilter.nf_conntrack_max = 65536\n"), "{text}");
+        assert!(
+            text.contains("# net.netfilter.nf_conntrack_max = 65536\n"),
+            "{text}"
+        );
         assert!(
             text.contains(
                 "# Was 2 m. 0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5. Longest gap\n\
@@ -104,7 +127,10 @@ mod tests {
             let assigns = line
                 .split_once(" = ")
                 .is_some_and(|(name, value)| !name.contains(' ') && value.parse::<u64>().is_ok());
-            assert!(line.is_empty() || line.starts_with("# ") || assigns, "{line}");
+            assert!(
+                line.is_empty() || line.starts_with("# ") || assigns,
+                "{line}"
+            );
             assert!(line.chars().count() <= 100, "{line}");
         }
     }

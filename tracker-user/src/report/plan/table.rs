@@ -12,11 +12,13 @@ impl Renderer for Table {
     fn render(&self, plan: &Plan, style: Style) -> String {
         let mut text = style.paragraph(&basis(plan), 0);
         text.push('\n');
-        let rows = worth_showing(plan).map(|setting| row(setting));
+        let rows = worth_showing(plan).map(row);
         text.push_str(&style.grid(["setting", "now", "set", "saves", "why"], &[0, 4], rows));
         let hidden = plan.settings.len() - worth_showing(plan).count();
         if hidden > 0 {
-            text.push_str(&format!("  {hidden} more timers stay: nothing was seen under them.\n"));
+            text.push_str(&format!(
+                "  {hidden} more timers stay: nothing was seen under them.\n"
+            ));
         }
         text.push('\n');
         text.push_str(&style.paragraph(&outlook(plan), 0));
@@ -57,16 +59,29 @@ gateway watched for 15 m: 95,000 inserted, 94,500 destroyed, 13,000 entries on a
   nf_conntrack_tcp_timeout_established     5 d  keep         the watch lasted 15 m: it takes 6 h 12 m to justify 2 h 4 m
 ";
         let text = Table.render(&super::super::tests::example(), Style::default());
-        let start: String = text.lines().take(6).map(|line| format!("{line}\n")).collect();
+        let start: String = text
+            .lines()
+            .take(6)
+            .map(|line| format!("{line}\n"))
+            .collect();
         assert_eq!(start, expected, "\n{text}");
-        assert!(text.contains("Predicted: 7,075 entries on average"), "{text}");
+        assert!(
+            text.contains("Predicted: 7,075 entries on average"),
+            "{text}"
+        );
         assert!(text.contains("nf_conntrack_max"), "{text}");
     }
 
     #[test]
     fn it_fits_the_terminal() {
-        let style = Style { width: Some(100), colour: false };
+        let style = Style {
+            width: Some(100),
+            colour: false,
+        };
         let text = Table.render(&super::super::tests::example(), style);
-        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{text}"
+        );
     }
 }

@@ -182,8 +182,8 @@ mod tests {
         let mut other = Histogram::ZERO;
         other.raise(Some(0), 7, 7);
         let mut total = Histogram::ZERO;
-        total.add(&one);
-        total.add(&other);
+        Add::add(&mut total, &one);
+        Add::add(&mut total, &other);
         assert_eq!((total.buckets[0], total.buckets[7]), (0, 1));
     }
 }

@@ -1,0 +1,166 @@
+//! Who watches, and the measured command beneath it.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::de::DeserializeOwned;
+
+use super::report::{Measured, Priority, Programs};
+use crate::net::Tool;
+
+const RECORDING: &str = "/tmp/bench.db";
+const EVENTS: &str = "/tmp/bench.events";
+const A_MOMENT: Duration = Duration::from_millis(5);
+
+/// Who watches.
+pub enum Observer<'a> {
+    /// Nobody.
+    Nobody,
+    /// `tracker profile`, of this path.
+    Tracker(&'a Path),
+    /// `conntrack -E` to a file.
+    Conntrack(&'a Tool),
+}
+
+impl Observer<'_> {
+    /// As it stands in a table.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Tracker(_) => "tracker profile",
+            Self::Conntrack(_) => "conntrack -E -o timestamp",
+        }
+    }
+}
+
+/// Runs a case while the observer watches.
+pub fn measure(
+    observer: &Observer,
+    case: &str,
+    priority: Priority,
+    programs: Programs,
+) -> Result<Measured> {
+    let words = [
+        "run",
+        case,
+        "--priority",
+        &word(&priority),
+        "--programs",
+        &word(&programs),
+    ]
+    .map(str::to_owned);
+    match observer {
+        Observer::Nobody => {
+            let mut alone = Command::new(env::current_exe()?);
+            answer(alone.args(words))
+        }
+        Observer::Tracker(path) => answer(&mut beneath(path, &words)?),
+        Observer::Conntrack(tool) => {
+            let events = Events::listen(tool)?;
+            let measured: Measured = answer(Command::new(env::current_exe()?).args(words))?;
+            Ok(Measured {
+                seen: Some(events.end()?),
+                ..measured
+            })
+        }
+    }
+}
+
+/// This program with these words, as the command that `tracker profile` watches.
+pub fn beneath(tracker: &Path, words: &[String]) -> Result<Command> {
+    let mut command = Command::new(tracker);
+    command.args(["profile", "--force", "-o", RECORDING, "--"]);
+    command.arg(env::current_exe()?).args(words);
+    Ok(command)
+}
+
+/// Runs a command that prints one JSON value.
+pub fn answer<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let done = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    if !done.status.success() {
+        bail!(
+            "{name} ended with {}: {}",
+            done.status,
+            String::from_utf8_lossy(&done.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&done.stdout).with_context(|| format!("cannot read what {name} printed"))
+}
+
+fn word(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+/// A running `conntrack -E`.
+struct Events {
+    child: Child,
+}
+
+impl Events {
+    /// Starts it and waits until it listens.
+    fn listen(tool: &Tool) -> Result<Self> {
+        let child = Command::new(tool.path())
+            .args(["-E", "-o", "timestamp"])
+            .stdout(fs::File::create(EVENTS)?)
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot run conntrack")?;
+        let mut events = Self { child };
+        while queue()?.is_none() {
+            if let Some(status) = events.child.try_wait()? {
+                bail!("conntrack -E ended with {status}");
+            }
+            std::thread::sleep(A_MOMENT);
+        }
+        Ok(events)
+    }
+
+    /// Waits until it has read all that is queued for it, ends it, and counts the new entries that it reported.
+    fn end(mut self) -> Result<u64> {
+        while queue()?.is_some_and(|bytes| bytes > 0) {
+            std::thread::sleep(A_MOMENT);
+        }
+        kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
+        self.child.wait()?;
+        let text = fs::read_to_string(EVENTS)?;
+        Ok(text.lines().filter(|line| line.contains("[NEW]")).count() as u64)
+    }
+}
+
+/// Bytes that wait for the process which listens to conntrack's events; none if no process does.
+fn queue() -> Result<Option<u64>> {
+    /// `NETLINK_NETFILTER`.
+    const FAMILY: &str = "12";
+    let text = fs::read_to_string("/proc/net/netlink")?;
+    let listens = |words: &Vec<&str>| {
+        words.get(1) == Some(&FAMILY)
+            && words
+                .get(3)
+                .is_some_and(|groups| groups.contains(|c| c != '0'))
+    };
+    let found = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .find(listens);
+    found
+        .map(|words| {
+            words
+                .get(4)
+                .and_then(|bytes| bytes.parse().ok())
+                .context("cannot read /proc/net/netlink")
+        })
+        .transpose()
+}

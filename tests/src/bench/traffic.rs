@@ -1,0 +1,186 @@
+//! What the cases do: real sockets on the loopback, both ends in one thread.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::flush::Flush;
+use super::work::{Batch, Work};
+
+/// Units in a batch of short work, and in one with pauses.
+const MANY: u64 = 2000;
+const SOME: u64 = 200;
+/// Longer than a tick of any kernel down to 250 ticks a second.
+const PAUSE: Duration = Duration::from_millis(5);
+/// An answered UDP flow that still sends after two seconds becomes a stream.
+const BECOMES_STREAM: Duration = Duration::from_secs(3);
+/// Below the ports that the kernel chooses itself.
+const PORTS: std::ops::Range<u16> = 1100..32_000;
+const MESSAGE: [u8; 64] = [7; 64];
+
+/// Each flow with a port of its own, so that each is an entry of its own.
+pub fn udp_flow() -> Result<Work> {
+    let mut flows = Flows::new()?;
+    Ok(Box::new(move || Batch::at_once(MANY, || flows.next())))
+}
+
+/// The entries are made outside of the time.
+pub fn destroy() -> Result<Work> {
+    let mut flows = Flows::new()?;
+    let flush = Flush::open()?;
+    Ok(Box::new(move || {
+        for _ in 0..MANY {
+            flows.next()?;
+        }
+        let batch = Batch::at_once(1, || flush.all())?;
+        Ok(Batch {
+            units: MANY,
+            ..batch
+        })
+    }))
+}
+
+pub fn udp_packet() -> Result<Work> {
+    let mut pair = Pair::new()?;
+    Ok(Box::new(move || Batch::at_once(MANY, || pair.send())))
+}
+
+pub fn udp_packet_later() -> Result<Work> {
+    let mut pair = Pair::new()?;
+    Ok(Box::new(move || Batch::paced(SOME, PAUSE, || pair.send())))
+}
+
+pub fn udp_stream() -> Result<Work> {
+    let mut pair = Pair::streaming()?;
+    Ok(Box::new(move || Batch::at_once(MANY, || pair.send())))
+}
+
+pub fn udp_stream_later() -> Result<Work> {
+    let mut pair = Pair::streaming()?;
+    Ok(Box::new(move || Batch::paced(SOME, PAUSE, || pair.send())))
+}
+
+pub fn tcp_packet() -> Result<Work> {
+    let mut conn = Conn::new()?;
+    Ok(Box::new(move || {
+        per_segment(|| Batch::at_once(MANY, || conn.send()))
+    }))
+}
+
+pub fn tcp_packet_later() -> Result<Work> {
+    let mut conn = Conn::new()?;
+    Ok(Box::new(move || {
+        per_segment(|| Batch::paced(SOME, PAUSE, || conn.send()))
+    }))
+}
+
+/// New flows to one server.
+pub struct Flows {
+    server: UdpSocket,
+    to: SocketAddr,
+    ports: Box<dyn Iterator<Item = u16>>,
+}
+
+impl Flows {
+    /// A server, and all ports ahead.
+    pub fn new() -> Result<Self> {
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(Self {
+            to: server.local_addr()?,
+            server,
+            ports: Box::new(PORTS.cycle()),
+        })
+    }
+
+    /// One datagram from a new socket, received.
+    pub fn next(&mut self) -> Result<()> {
+        let port = self.ports.next().context("there is no port left")?;
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+        client.send_to(&MESSAGE, self.to)?;
+        self.server.recv(&mut [0; MESSAGE.len()])?;
+        Ok(())
+    }
+}
+
+/// Two UDP sockets that talk to each other.
+struct Pair {
+    client: UdpSocket,
+    server: UdpSocket,
+}
+
+impl Pair {
+    fn new() -> Result<Self> {
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        client.connect(server.local_addr()?)?;
+        server.connect(client.local_addr()?)?;
+        Ok(Self { client, server })
+    }
+
+    /// Answered, and old enough to be a stream at its next packet.
+    fn streaming() -> Result<Self> {
+        let mut pair = Self::new()?;
+        pair.send()?;
+        pair.server.send(&MESSAGE)?;
+        pair.client.recv(&mut [0; MESSAGE.len()])?;
+        std::thread::sleep(BECOMES_STREAM);
+        Ok(pair)
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.client.send(&MESSAGE)?;
+        self.server.recv(&mut [0; MESSAGE.len()])?;
+        Ok(())
+    }
+}
+
+/// A TCP connection that sends one way.
+struct Conn {
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Conn {
+    fn new() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        client.set_nodelay(true)?;
+        let (server, _) = listener.accept()?;
+        Ok(Self { client, server })
+    }
+
+    /// Read at once, pushed data is acknowledged at once.
+    fn send(&mut self) -> Result<()> {
+        self.client.write_all(&MESSAGE)?;
+        self.server.read_exact(&mut [0; MESSAGE.len()])?;
+        Ok(())
+    }
+}
+
+/// Takes the segments that TCP sent as the units, whatever it made of the data.
+fn per_segment(batch: impl FnOnce() -> Result<Batch>) -> Result<Batch> {
+    let before = segments()?;
+    let batch = batch()?;
+    Ok(Batch {
+        units: segments()? - before,
+        ..batch
+    })
+}
+
+/// `OutSegs` of this namespace.
+fn segments() -> Result<u64> {
+    let text = fs::read_to_string("/proc/net/snmp").context("cannot read /proc/net/snmp")?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, values) = (lines.next(), lines.next());
+    let mut pairs = names
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .zip(values.into_iter().flat_map(str::split_whitespace));
+    pairs
+        .find(|(name, _)| *name == "OutSegs")
+        .and_then(|(_, value)| value.parse().ok())
+        .context("/proc/net/snmp does not count TCP's segments")
+}

@@ -1,0 +1,177 @@
+//! The cases: work in batches, timed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::flush::Flush;
+use super::programs;
+use super::report::{Measured, Priority, Programs};
+use super::traffic;
+use crate::traffic::run_first;
+
+/// Batches that are measured, after one that warms up.
+const BATCHES: usize = 11;
+
+/// One kind of work.
+pub struct Case {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// What a unit does.
+    pub what: &'static str,
+    /// What a unit is.
+    pub per: &'static str,
+    /// Makes what the work needs, and gives the work.
+    prepare: fn() -> Result<Work>,
+}
+
+/// Does one batch.
+pub type Work = Box<dyn FnMut() -> Result<Batch>>;
+
+/// How long a batch took, and what it did.
+pub struct Batch {
+    /// The time, in ns.
+    pub ns: u64,
+    /// What was done meanwhile.
+    pub units: u64,
+}
+
+/// All of them.
+pub const CASES: &[Case] = &[
+    Case {
+        name: "udp-flow",
+        what: "a UDP flow: socket, bind, send, receive, close",
+        per: "flow",
+        prepare: traffic::udp_flow,
+    },
+    Case {
+        name: "destroy",
+        what: "an entry removed by a flush of the table",
+        per: "entry",
+        prepare: traffic::destroy,
+    },
+    Case {
+        name: "udp-packet",
+        what: "a further packet of an unanswered UDP flow, in the same tick",
+        per: "packet",
+        prepare: traffic::udp_packet,
+    },
+    Case {
+        name: "udp-packet-later",
+        what: "the same, a tick or more after the packet before",
+        per: "packet",
+        prepare: traffic::udp_packet_later,
+    },
+    Case {
+        name: "udp-stream",
+        what: "a further packet of an assured UDP stream, in the same tick",
+        per: "packet",
+        prepare: traffic::udp_stream,
+    },
+    Case {
+        name: "udp-stream-later",
+        what: "the same, a tick or more after the packet before",
+        per: "packet",
+        prepare: traffic::udp_stream_later,
+    },
+    Case {
+        name: "tcp-packet",
+        what: "data and its acknowledgement on a TCP connection, in the same tick",
+        per: "packet",
+        prepare: traffic::tcp_packet,
+    },
+    Case {
+        name: "tcp-packet-later",
+        what: "the same, a tick or more after the data before",
+        per: "packet",
+        prepare: traffic::tcp_packet_later,
+    },
+];
+
+/// Runs a case and measures it.
+pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measured> {
+    let case = CASES
+        .iter()
+        .find(|case| case.name == name)
+        .with_context(|| format!("there is no case {name}"))?;
+    Flush::open()?.all()?;
+    if priority == Priority::First {
+        run_first().context("cannot go before all other processes; this takes root")?;
+    }
+    let mut work = (case.prepare)()?;
+    work()?;
+    let before = counted(programs)?;
+    let batches = (0..BATCHES).map(|_| work()).collect::<Result<Vec<_>>>()?;
+    let programs = programs::since(&before, counted(programs)?);
+    let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
+    let units: u64 = batches.iter().map(|batch| batch.units).sum();
+    Ok(Measured {
+        median: median(batches.iter().map(Batch::per_unit)),
+        mean: ns as f64 / units as f64,
+        units,
+        programs,
+        seen: None,
+    })
+}
+
+fn counted(programs: Programs) -> Result<Vec<programs::Program>> {
+    match programs {
+        Programs::Ignored => Ok(Vec::new()),
+        Programs::Counted => programs::all(),
+    }
+}
+
+impl Batch {
+    /// Does something `units` times without a pause.
+    pub fn at_once(units: u64, mut once: impl FnMut() -> Result<()>) -> Result<Self> {
+        let start = Instant::now();
+        for _ in 0..units {
+            once()?;
+        }
+        Ok(Self {
+            ns: nanos(start),
+            units,
+        })
+    }
+
+    /// Does something `units` times, after a pause each, which is not counted. Reading the clock is.
+    pub fn paced(
+        units: u64,
+        pause: Duration,
+        mut once: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let mut ns = 0;
+        for _ in 0..units {
+            std::thread::sleep(pause);
+            let start = Instant::now();
+            once()?;
+            ns += nanos(start);
+        }
+        Ok(Self { ns, units })
+    }
+
+    fn per_unit(&self) -> f64 {
+        self.ns as f64 / self.units as f64
+    }
+}
+
+fn nanos(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_was_interrupted_does_not_move_the_median() {
+        assert!((median([3.0, 1.0, 1000.0].into_iter()) - 3.0).abs() < f64::EPSILON);
+        assert!(median(std::iter::empty()).is_nan());
+    }
+}

@@ -1,0 +1,103 @@
+//! A recording, as it is read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tracker_common::{
+    Proto,
+    layout::{Counters, HistogramId, Losses},
+};
+
+use super::Distribution;
+use crate::source::{Description, Table};
+
+/// A whole recording, but for its histograms of single intervals.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What did not change.
+    pub description: Description,
+    /// Length of the watch as far as it is recorded.
+    pub duration: Duration,
+    /// The watch ended well; otherwise its last interval may be missing.
+    pub complete: bool,
+    /// Every interval, in order.
+    pub intervals: Vec<Interval>,
+    /// Every namespace that was seen, in the order of their first samples.
+    pub namespaces: Vec<NamespaceRecord>,
+    /// Totals.
+    pub losses: Losses,
+}
+
+/// Beginning and end of an interval, since the watch began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// Beginning.
+    pub started: Duration,
+    /// End.
+    pub ended: Duration,
+}
+
+impl Interval {
+    /// Its length.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.ended.saturating_sub(self.started)
+    }
+}
+
+/// One namespace: totals, and the course of its entry count.
+#[derive(Clone, Debug)]
+pub struct NamespaceRecord {
+    /// Inode number.
+    pub inum: u32,
+    /// Name.
+    pub name: String,
+    /// Totals.
+    pub counters: Box<Counters>,
+    /// Totals of those that ever changed.
+    pub histograms: BTreeMap<HistogramId, Distribution>,
+    /// Last values, by short names.
+    pub sysctls: BTreeMap<String, u64>,
+    /// Names of sysctls that changed during the watch.
+    pub changed: BTreeSet<String>,
+    /// Entries in the table at the start.
+    pub live_at_start: u64,
+    /// Entries in the table at the end.
+    pub live: u64,
+    /// Totals by destination port.
+    pub ports: Vec<PortRecord>,
+    /// The table as it was last seen.
+    pub table: Option<Table>,
+    /// By interval, as far as the namespace was there.
+    pub samples: Vec<CountSample>,
+}
+
+/// One namespace in one interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CountSample {
+    /// Index into [`Recording::intervals`].
+    pub interval: usize,
+    /// Lowest, mean and highest entry count; `None` once the namespace was gone.
+    pub count: Option<(u64, f64, u64)>,
+    /// Entries inserted.
+    pub inserted: u64,
+    /// Entries destroyed.
+    pub destroyed: u64,
+}
+
+/// Entries of one destination port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRecord {
+    /// Protocol.
+    pub proto: Proto,
+    /// Port; 0 where there are none.
+    pub port: u16,
+    /// Entries inserted.
+    pub inserts: u64,
+    /// Entries destroyed that had been seen inserted.
+    pub deaths: u64,
+    /// Their lifetimes, summed, in µs.
+    pub entry_us: u64,
+}
