@@ -16,7 +16,9 @@ pub enum ClockError {
     #[error("the clock cannot be read: {0}. This needs Linux")]
     Clock(#[from] nix::Error),
     /// Work that was to fit into a jiffy did not.
-    #[error("{what} took {took} jiffies instead of one. Run the cases at warp speed (one vCPU, icount)")]
+    #[error(
+        "{what} took {took} jiffies instead of one. Run the cases at warp speed (one vCPU, icount)"
+    )]
     Straddled {
         /// The work.
         what: String,
@@ -41,7 +43,10 @@ impl Clock {
         let two = next_tick()?;
         let late = (two + tick_ns - one % tick_ns) % tick_ns;
         let first = if late < tick_ns / 2 { one } else { two };
-        Ok(Self { tick_ns, phase_ns: first % tick_ns })
+        Ok(Self {
+            tick_ns,
+            phase_ns: first % tick_ns,
+        })
     }
 
     /// Seconds that a jiffy lasts.
@@ -86,7 +91,10 @@ impl Clock {
         if took == 0 {
             return Ok(());
         }
-        Err(ClockError::Straddled { what: what.to_owned(), took })
+        Err(ClockError::Straddled {
+            what: what.to_owned(),
+            took,
+        })
     }
 }
 
@@ -107,7 +115,11 @@ fn monotonic() -> Result<u64, ClockError> {
 fn sleep_until(at_ns: u64) -> Result<(), ClockError> {
     let until = TimeSpec::from_duration(Duration::from_nanos(at_ns));
     loop {
-        match clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &until) {
+        match clock_nanosleep(
+            ClockId::CLOCK_MONOTONIC,
+            ClockNanosleepFlags::TIMER_ABSTIME,
+            &until,
+        ) {
             Ok(_) => return Ok(()),
             Err(nix::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -125,7 +137,10 @@ mod tests {
 
     #[test]
     fn the_clock_counts_jiffies() {
-        let clock = Clock { tick_ns: 4_000_000, phase_ns: 1_000_000 };
+        let clock = Clock {
+            tick_ns: 4_000_000,
+            phase_ns: 1_000_000,
+        };
         assert_eq!(clock.jiffies(Duration::from_secs(2)), 500);
         assert!((clock.jiffy_s() - 0.004).abs() < 1e-9);
     }

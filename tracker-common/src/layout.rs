@@ -195,8 +195,8 @@ pub struct Namespace {
     pub epoch: u32,
     /// `nf_conntrack_tcp_max_retrans`.
     pub max_retrans: u32,
-    /// No meaning; keeps the layout free of padding.
-    pub reserved: u32,
+    /// 1 once its timers have been read.
+    pub known: u32,
     /// Length of each [`Timer`], in jiffies.
     pub now: [u32; Timer::SLOTS],
     /// The one before.

@@ -29,12 +29,18 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     }
     // SAFETY: as in `packet`.
     let record = ENTRIES.get_ptr_mut(address).map(|record| unsafe { &mut *record });
-    let slot = match &record {
-        Some(record) => u32::from(record.slot),
-        None => namespace::slot_of(entry.net)?,
-    };
     let now = entry::now();
-    let current = namespace::get(slot, now)?;
+    let (slot, kept) = match &record {
+        Some(record) => {
+            let slot = u32::from(record.slot);
+            namespace::epoch(slot, now)?;
+            (slot, (record.flags, record.epoch))
+        }
+        None => {
+            let (slot, current) = namespace::find(entry.net, now)?;
+            (slot, (0, current))
+        }
+    };
     let mut tally = Tally::of(slot)?;
     if record.is_none() && entry.status & status::NAT_CLASH != 0 {
         // It came into the table past the insert hook, so it does not leave it here either.
@@ -44,8 +50,6 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
 
     let remaining = entry.remaining(now);
     let expired = jiffies::is_expired(remaining);
-    let kept =
-        record.as_ref().map_or((0, current), |record| (record.flags, record.epoch));
     let (mut seen, cause) = entry.look(None, slot, kept, now);
     let unanswered_reset = !expired
         && seen.state == State::TcpClose

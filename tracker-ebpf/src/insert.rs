@@ -18,9 +18,8 @@ use crate::{
 #[inline(always)]
 pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let entry = Entry::read(address, None)?;
-    let slot = namespace::slot_of(entry.net)?;
     let now = entry::now();
-    let current = namespace::get(slot, now)?;
+    let (slot, current) = namespace::find(entry.net, now)?;
     let mut tally = Tally::of(slot)?;
     let flags = if entry.has_policy() { Record::POLICY } else { 0 };
     let (mut seen, cause) = entry.look(None, slot, (flags, current), now);

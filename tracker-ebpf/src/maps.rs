@@ -54,7 +54,7 @@ pub static SCOPE: HashMap<u32, u32> =
 /// Entries by destination port. Written at insert and death, read by user space now and then.
 /// Ports beyond the bound are counted as lost.
 #[map]
-pub static PORTS: PerCpuHashMap<PortKey, PortUse> = PerCpuHashMap::with_max_entries(4096, 0);
+pub static PORTS: PerCpuHashMap<PortKey, PortUse> = PerCpuHashMap::with_max_entries(1 << 14, 0);
 
 /// Room for the call stack of a death that is no expiry. Written and read by one program run.
 #[map]

@@ -35,26 +35,34 @@ pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
     NAMESPACES.get_ptr_mut(slot).map(|namespace| unsafe { &mut *namespace })
 }
 
-/// The same, its timers as of this jiffy. Returns its epoch.
+/// Epoch of the watched namespace in a slot, its timers read anew if that was before this jiffy;
+/// `None` if another namespace has taken its address.
 #[inline(always)]
-pub fn get(slot: u32, now: u64) -> Option<u32> {
+pub fn epoch(slot: u32, now: u64) -> Option<u32> {
     let namespace = peek(slot)?;
     if namespace.checked != now {
         namespace.checked = now;
-        refresh(slot);
+        if refresh(slot) != 0 {
+            return None;
+        }
     }
     Some(namespace.epoch)
 }
 
-/// Slot of the namespace at a kernel address; `None` if it is not watched.
+/// Slot of the namespace at a kernel address, and its epoch; `None` if it is not watched.
 #[inline(always)]
-pub fn slot_of(net: u64) -> Option<u32> {
+pub fn find(net: u64, now: u64) -> Option<(u32, u32)> {
     // SAFETY: the value is copied out at once.
-    let slot = match unsafe { SLOTS.get(net) } {
-        Some(slot) => *slot,
-        None => register(net),
-    };
-    (slot != OUT_OF_SCOPE).then_some(slot)
+    if let Some(&slot) = unsafe { SLOTS.get(net) } {
+        if slot == OUT_OF_SCOPE {
+            return None;
+        }
+        if let Some(epoch) = epoch(slot, now) {
+            return Some((slot, epoch));
+        }
+    }
+    let slot = register(net);
+    if slot == OUT_OF_SCOPE { None } else { Some((slot, peek(slot)?.epoch)) }
 }
 
 /// Length of a timer in jiffies when an entry last seen in `epoch` was refreshed; `None` if that
@@ -118,12 +126,17 @@ fn claim(net: u64) -> Option<u32> {
     None
 }
 
-/// Reads the timers of the namespace in a slot anew, and notes those that changed.
+/// Reads the timers of the namespace in a slot anew, and notes those that changed; 1 if it is gone
+/// and another one lies at its address.
 #[inline(never)]
 fn refresh(slot: u32) -> u32 {
-    let Some(namespace) = peek(slot) else { return 0 };
+    let Some(namespace) = peek(slot) else { return 1 };
     let net = namespace.net;
-    let first = namespace.max_retrans == 0 && namespace.epoch == 0;
+    if read::<u32>(net + u64::from(config::NET_INUM.load())) != Some(namespace.inum) {
+        return 1;
+    }
+    let first = namespace.known == 0;
+    namespace.known = 1;
     if let Some(retrans) = read::<u8>(net + u64::from(config::NET_TCP_MAX_RETRANS.load())) {
         namespace.max_retrans = u32::from(retrans);
     }

@@ -44,7 +44,7 @@ fn known<C: EbpfContext>(
         return None;
     }
     let now = entry::now();
-    let current = namespace::get(u32::from(record.slot), now)?;
+    let current = namespace::epoch(u32::from(record.slot), now)?;
     let (seen, cause) = entry.look(proto, u32::from(record.slot), (record.flags, record.epoch), now);
     if let Some(cause) = cause {
         tally.unattributed(cause);
@@ -76,14 +76,13 @@ fn unknown<C: EbpfContext>(
     proto: Option<Proto>,
     entry: &Entry,
 ) -> Option<()> {
-    let slot = namespace::slot_of(entry.net)?;
+    let now = entry::now();
+    let (slot, current) = namespace::find(entry.net, now)?;
     let mut tally = Tally::of(slot)?;
     if !entry.in_table() {
         tally.unattributed(Cause::Unconfirmed);
         return None;
     }
-    let now = entry::now();
-    let current = namespace::get(slot, now)?;
     let flags = if entry.has_policy() { Record::POLICY } else { 0 };
     let (seen, cause) = entry.look(proto, slot, (flags, current), now);
     if let Some(cause) = cause {

@@ -11,7 +11,9 @@ use tracker_tests::net::{Topology, sweep};
 const PREFIX: &str = "tracker";
 
 #[derive(Parser)]
-#[command(about = "Real web traffic between three namespaces: a client, a router that tracks, a server")]
+#[command(
+    about = "Real web traffic between three namespaces: a client, a router that tracks, a server"
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -43,7 +45,8 @@ fn main() -> Result<()> {
             topology.keep();
         }
         Command::Run { minutes, seed } => {
-            let length = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes must be a positive number")?;
+            let length = Duration::try_from_secs_f64(minutes * 60.0)
+                .context("--minutes must be a positive number")?;
             let tally = demo::run(&Topology::attach(PREFIX), length, seed)?;
             println!("{}", serde_json::to_string(&tally)?);
         }

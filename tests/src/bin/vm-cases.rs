@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand};
 use tracker_tests::cases;
 
 #[derive(Parser)]
-#[command(about = "Runs tracker around known traffic and compares all that it reports", args_conflicts_with_subcommands = true)]
+#[command(
+    about = "Runs tracker around known traffic and compares all that it reports",
+    args_conflicts_with_subcommands = true
+)]
 struct Args {
     /// Only cases whose name contains one of these
     filter: Vec<String>,
@@ -44,5 +47,9 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if cases::run(&args.filter).failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if cases::run(&args.filter).failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -24,7 +24,11 @@ pub struct Objects {
 impl Objects {
     /// Counts them.
     pub fn count() -> Self {
-        Self { programs: ids(Walk::Programs), maps: ids(Walk::Maps), links: ids(Walk::Links) }
+        Self {
+            programs: ids(Walk::Programs),
+            maps: ids(Walk::Maps),
+            links: ids(Walk::Links),
+        }
     }
 }
 
@@ -43,7 +47,14 @@ fn ids(walk: Walk) -> usize {
     let mut count = 0;
     loop {
         // SAFETY: the attributes are zeroed but for the id, longer than what these commands read, and live.
-        let done = unsafe { libc::syscall(libc::SYS_bpf, walk as libc::c_int, &raw mut attributes, size_of::<Attributes>()) };
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                walk as libc::c_int,
+                &raw mut attributes,
+                size_of::<Attributes>(),
+            )
+        };
         if done != 0 {
             return count;
         }

@@ -22,12 +22,30 @@ pub const CANNOT_OBSERVE: i32 = 3;
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
     vec![
-        Case { name: "error_not_root", kind: Kind::Free(not_root) },
-        Case { name: "error_unknown_namespace", kind: Kind::Free(unknown_namespace) },
-        Case { name: "error_nothing_tracks", kind: Kind::Free(nothing_tracks) },
-        Case { name: "error_unwritable_output", kind: Kind::Free(unwritable_output) },
-        Case { name: "error_bad_recording", kind: Kind::Free(bad_recording) },
-        Case { name: "error_usage", kind: Kind::Free(usage) },
+        Case {
+            name: "error_not_root",
+            kind: Kind::Free(not_root),
+        },
+        Case {
+            name: "error_unknown_namespace",
+            kind: Kind::Free(unknown_namespace),
+        },
+        Case {
+            name: "error_nothing_tracks",
+            kind: Kind::Free(nothing_tracks),
+        },
+        Case {
+            name: "error_unwritable_output",
+            kind: Kind::Free(unwritable_output),
+        },
+        Case {
+            name: "error_bad_recording",
+            kind: Kind::Free(bad_recording),
+        },
+        Case {
+            name: "error_usage",
+            kind: Kind::Free(usage),
+        },
     ]
 }
 
@@ -36,25 +54,41 @@ pub fn refused(command: &mut Command, code: i32) -> Result<Output> {
     let done = finish(command)?;
     let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     let line = words(command);
-    ensure!(done.status.code() == Some(code), "{line}: ended with {} instead of {code}: {said}", done.status);
-    ensure!(sentences(&said) >= 2, "{line}: says {said:?}, which is not what is wrong and what to do");
+    ensure!(
+        done.status.code() == Some(code),
+        "{line}: ended with {} instead of {code}: {said}",
+        done.status
+    );
+    ensure!(
+        sentences(&said) >= 2,
+        "{line}: says {said:?}, which is not what is wrong and what to do"
+    );
     Ok(done)
 }
 
 /// How many sentences there are in a message.
 fn sentences(said: &str) -> usize {
-    let ended = said.split_whitespace().filter(|word| word.ends_with(['.', '!'])).count();
+    let ended = said
+        .split_whitespace()
+        .filter(|word| word.ends_with(['.', '!']))
+        .count();
     ended + usize::from(!said.is_empty() && !said.ends_with(['.', '!']))
 }
 
 fn profile(namespace: &str, recording: &Path) -> Command {
     let mut command = Command::new(program());
-    command.args(["profile", "--duration", "2s", "--netns", namespace, "-o"]).arg(recording);
+    command
+        .args(["profile", "--duration", "2s", "--netns", namespace, "-o"])
+        .arg(recording);
     command
 }
 
 fn not_written(path: &Path) -> Result<()> {
-    ensure!(!path.exists(), "{} was written although nothing was measured", path.display());
+    ensure!(
+        !path.exists(),
+        "{} was written although nothing was measured",
+        path.display()
+    );
     Ok(())
 }
 
@@ -67,7 +101,12 @@ fn tracking() -> Result<Topology> {
 fn not_root() -> Result<()> {
     let topology = tracking()?;
     let recording = fresh("not_root");
-    refused(profile(topology.router.name(), &recording).uid(65534).gid(65534), CANNOT_OBSERVE)?;
+    refused(
+        profile(topology.router.name(), &recording)
+            .uid(65534)
+            .gid(65534),
+        CANNOT_OBSERVE,
+    )?;
     not_written(&recording)
 }
 
@@ -81,34 +120,55 @@ fn unknown_namespace() -> Result<()> {
 fn nothing_tracks() -> Result<()> {
     let topology = Topology::create(PREFIX)?;
     let recording = fresh("nothing_tracks");
-    refused(&mut profile(topology.router.name(), &recording), CANNOT_OBSERVE)?;
+    refused(
+        &mut profile(topology.router.name(), &recording),
+        CANNOT_OBSERVE,
+    )?;
     not_written(&recording)
 }
 
 fn unwritable_output() -> Result<()> {
     let topology = tracking()?;
     for path in ["/tmp/no/such/folder/x.db", "/proc/x.db", "/tmp"] {
-        refused(&mut profile(topology.router.name(), Path::new(path)), FAILED)?;
+        refused(
+            &mut profile(topology.router.name(), Path::new(path)),
+            FAILED,
+        )?;
     }
     Ok(())
 }
 
 fn bad_recording() -> Result<()> {
     let bad = Path::new("/tmp/bad.db");
-    let page: Vec<u8> = b"SQLite format 3\0".iter().copied().chain(std::iter::repeat_n(7, 5000)).collect();
+    let page: Vec<u8> = b"SQLite format 3\0"
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(7, 5000))
+        .collect();
     for content in [&b""[..], b"no recording at all", &page] {
         fs::write(bad, content)?;
         refused(Command::new(program()).arg("show").arg(bad), FAILED)?;
     }
-    refused(Command::new(program()).args(["show", "/tmp/nowhere.db"]), FAILED)?;
+    refused(
+        Command::new(program()).args(["show", "/tmp/nowhere.db"]),
+        FAILED,
+    )?;
     Ok(())
 }
 
 fn usage() -> Result<()> {
-    let wrong: [&[&str]; 3] = [&["profile", "--no-such-option"], &["no-such-command"], &["profile", "--duration", "soon"]];
+    let wrong: [&[&str]; 3] = [
+        &["profile", "--no-such-option"],
+        &["no-such-command"],
+        &["profile", "--duration", "soon"],
+    ];
     for words in wrong {
         let done = finish(Command::new(program()).args(words))?;
-        ensure!(done.status.code() == Some(USAGE), "{words:?} ended with {}", done.status);
+        ensure!(
+            done.status.code() == Some(USAGE),
+            "{words:?} ended with {}",
+            done.status
+        );
         ensure!(!done.stderr.is_empty(), "{words:?} says nothing");
     }
     Ok(())

@@ -18,10 +18,22 @@ use crate::net::Topology;
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
     vec![
-        Case { name: "cmd_exit_status", kind: Kind::Free(cmd_exit_status) },
-        Case { name: "signal_ends_well", kind: Kind::Free(signal_ends_well) },
-        Case { name: "second_signal", kind: Kind::Free(second_signal) },
-        Case { name: "killed", kind: Kind::Free(killed) },
+        Case {
+            name: "cmd_exit_status",
+            kind: Kind::Free(cmd_exit_status),
+        },
+        Case {
+            name: "signal_ends_well",
+            kind: Kind::Free(signal_ends_well),
+        },
+        Case {
+            name: "second_signal",
+            kind: Kind::Free(second_signal),
+        },
+        Case {
+            name: "killed",
+            kind: Kind::Free(killed),
+        },
     ]
 }
 
@@ -37,14 +49,20 @@ fn tracking() -> Result<Topology> {
 
 fn profile(topology: &Topology, recording: &Path) -> Command {
     let mut command = Command::new(program());
-    command.args(["profile", "--netns", topology.router.name(), "-o"]).arg(recording);
+    command
+        .args(["profile", "--netns", topology.router.name(), "-o"])
+        .arg(recording);
     command
 }
 
 /// A recording's path, with nothing there.
 pub fn fresh(name: &str) -> PathBuf {
     let path = PathBuf::from(format!("/tmp/{name}.db"));
-    for old in [path.clone(), path.with_extension("db-wal"), path.with_extension("db-shm")] {
+    for old in [
+        path.clone(),
+        path.with_extension("db-wal"),
+        path.with_extension("db-shm"),
+    ] {
         // Mostly there is none.
         let _ = std::fs::remove_file(old);
     }
@@ -73,9 +91,20 @@ fn cmd_exit_status() -> Result<()> {
     for code in [0, 7] {
         let recording = fresh("cmd_exit_status");
         let mut command = profile(&topology, &recording);
-        let done = finish(command.arg("--").args(["sh", "-c", &format!("exit {code}")]))?;
-        ensure!(done.status.code() == Some(code), "CMD ended with {code}, tracker with {}", done.status);
-        ensure!(show(&recording)?["complete"] == json!(true), "the recording is not complete");
+        let done = finish(
+            command
+                .arg("--")
+                .args(["sh", "-c", &format!("exit {code}")]),
+        )?;
+        ensure!(
+            done.status.code() == Some(code),
+            "CMD ended with {code}, tracker with {}",
+            done.status
+        );
+        ensure!(
+            show(&recording)?["complete"] == json!(true),
+            "the recording is not complete"
+        );
     }
     Ok(())
 }
@@ -83,14 +112,25 @@ fn cmd_exit_status() -> Result<()> {
 /// A watch under way, with at least one interval in its recording.
 fn under_way(topology: &Topology, recording: &Path) -> Result<Child> {
     let mut command = profile(topology, recording);
-    let child = command.args(["--duration", "600s"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let begun = || show(recording).ok().filter(|report| report["duration_s"].as_f64().is_some_and(|length| length > 0.5));
+    let child = command
+        .args(["--duration", "600s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let begun = || {
+        show(recording).ok().filter(|report| {
+            report["duration_s"]
+                .as_f64()
+                .is_some_and(|length| length > 0.5)
+        })
+    };
     poll("the first interval", begun)?;
     Ok(child)
 }
 
 fn signal(child: &Child, signal: Signal) -> Result<()> {
-    kill(Pid::from_raw(child.id().cast_signed()), signal).context("the watch ended before it was told to")
+    kill(Pid::from_raw(child.id().cast_signed()), signal)
+        .context("the watch ended before it was told to")
 }
 
 fn ended(child: &mut Child) -> Result<ExitStatus> {
@@ -99,7 +139,11 @@ fn ended(child: &mut Child) -> Result<ExitStatus> {
 
 fn report_of(recording: &Path, complete: bool) -> Result<Value> {
     let report = show(recording)?;
-    ensure!(report["complete"] == json!(complete), "complete is {} instead of {complete}", report["complete"]);
+    ensure!(
+        report["complete"] == json!(complete),
+        "complete is {} instead of {complete}",
+        report["complete"]
+    );
     Ok(report)
 }
 
@@ -118,10 +162,16 @@ fn signal_ends_well() -> Result<()> {
         let before = Objects::count();
         let recording = fresh("signal_ends_well");
         let mut child = under_way(&topology, &recording)?;
-        ensure!(Objects::count() != before, "no program is loaded while tracker watches");
+        ensure!(
+            Objects::count() != before,
+            "no program is loaded while tracker watches"
+        );
         signal(&child, end)?;
         let status = ended(&mut child)?;
-        ensure!(status.code() == Some(0), "after {end} tracker ended with {status}");
+        ensure!(
+            status.code() == Some(0),
+            "after {end} tracker ended with {status}"
+        );
         report_of(&recording, true)?;
         nothing_left(before)?;
     }

@@ -16,7 +16,10 @@ use crate::net::Topology;
 
 /// The cases of this file. They come last, since they leave fewer modules loaded than they found.
 pub fn cases() -> Vec<Case> {
-    vec![Case { name: "no_leftovers", kind: Kind::Free(no_leftovers) }]
+    vec![Case {
+        name: "no_leftovers",
+        kind: Kind::Free(no_leftovers),
+    }]
 }
 
 const CONNTRACK: &str = "nf_conntrack";
@@ -27,28 +30,44 @@ fn no_leftovers() -> Result<()> {
         topology.track()?;
         let recording = fresh("no_leftovers");
         let mut profile = Command::new(program());
-        profile.args(["profile", "--netns", topology.router.name(), "-o"]).arg(&recording);
+        profile
+            .args(["profile", "--netns", topology.router.name(), "-o"])
+            .arg(&recording);
         succeed(profile.args(["--", "sh", "-c", "exit 0"]))?;
     }
     let is_module = Path::new("/sys/module/nf_conntrack/refcnt").exists();
     if !is_module {
         // Built in: there is nothing to unload, and nothing that could be missing.
-        ensure!(!loaded(CONNTRACK)?, "a module without a use count is listed");
+        ensure!(
+            !loaded(CONNTRACK)?,
+            "a module without a use count is listed"
+        );
         return Ok(());
     }
     // A namespace goes away in its own time, and its rules with it.
-    poll("the unloading of nf_conntrack", || unload(CONNTRACK).ok()).context("something still uses it")?;
+    poll("the unloading of nf_conntrack", || unload(CONNTRACK).ok())
+        .context("something still uses it")?;
     let recording = fresh("not_loaded");
     let mut profile = Command::new(program());
-    let result = refused(profile.args(["profile", "--duration", "1s", "-o"]).arg(&recording), CANNOT_OBSERVE);
+    let result = refused(
+        profile
+            .args(["profile", "--duration", "1s", "-o"])
+            .arg(&recording),
+        CANNOT_OBSERVE,
+    );
     succeed(Command::new("modprobe").arg("nf_conntrack_netlink"))?;
     result?;
-    ensure!(!recording.exists(), "a recording was written although nothing was measured");
+    ensure!(
+        !recording.exists(),
+        "a recording was written although nothing was measured"
+    );
     Ok(())
 }
 
 fn loaded(name: &str) -> Result<bool> {
-    Ok(fs::read_to_string("/proc/modules")?.lines().any(|line| line.split(' ').next() == Some(name)))
+    Ok(fs::read_to_string("/proc/modules")?
+        .lines()
+        .any(|line| line.split(' ').next() == Some(name)))
 }
 
 /// Unloads a module after those that use it.
@@ -57,5 +76,8 @@ fn unload(name: &str) -> Result<()> {
     for holder in holders {
         unload(&holder?.file_name().to_string_lossy())?;
     }
-    Ok(delete_module(&CString::new(name)?, DeleteModuleFlags::O_NONBLOCK)?)
+    Ok(delete_module(
+        &CString::new(name)?,
+        DeleteModuleFlags::O_NONBLOCK,
+    )?)
 }

@@ -83,7 +83,11 @@ pub fn run(name: &str, case: &Measured, places: &mut Places) -> Result<(), Measu
         entry.before = true;
     }
     stage.ledger.save(&truth)?;
-    let routers = case.prefixes.iter().map(|prefix| router(prefix)).collect::<Result<Vec<_>, _>>()?;
+    let routers = case
+        .prefixes
+        .iter()
+        .map(|prefix| router(prefix))
+        .collect::<Result<Vec<_>, _>>()?;
 
     succeed(&mut profile(case, &recording, name, &truth))?;
     let report = show(&recording)?;
@@ -110,14 +114,21 @@ fn router(prefix: &str) -> Result<(String, u64), NetError> {
 fn profile(case: &Measured, recording: &Path, name: &str, truth: &Path) -> Command {
     let mut command = Command::new(program());
     let own = env::current_exe().unwrap_or_else(|_| "vm-cases".into());
-    command.arg("profile").args(["--netns", case.netns]).arg("-o").arg(recording).arg("--").arg(own);
+    command
+        .arg("profile")
+        .args(["--netns", case.netns])
+        .arg("-o")
+        .arg(recording)
+        .arg("--")
+        .arg(own);
     command.args(["traffic", name]).env(TRUTH, truth);
     command
 }
 
 /// The traffic part of a case, run while tracker watches.
 pub fn traffic(name: &str) -> anyhow::Result<()> {
-    let truth = PathBuf::from(env::var_os(TRUTH).unwrap_or_else(|| format!("/tmp/{name}.truth").into()));
+    let truth =
+        PathBuf::from(env::var_os(TRUTH).unwrap_or_else(|| format!("/tmp/{name}.truth").into()));
     let case = all().into_iter().find(|case| case.name == name);
     let Some(Kind::Measured(case)) = case.map(|case| case.kind) else {
         anyhow::bail!("no case {name} makes traffic. See vm-cases --list");
@@ -132,14 +143,26 @@ pub fn traffic(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn watch(span: (u64, u64), report: &Value, namespaces: Vec<(String, u64)>) -> Result<Watch, MeasuredError> {
+fn watch(
+    span: (u64, u64),
+    report: &Value,
+    namespaces: Vec<(String, u64)>,
+) -> Result<Watch, MeasuredError> {
     let init = |name: &str| {
         let path = format!("/proc/sys/net/netfilter/nf_conntrack_{name}");
-        fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
     };
-    let read = |path| fs::read_to_string(path).map_err(|source| MeasuredError::Proc { path, source });
+    let read =
+        |path| fs::read_to_string(path).map_err(|source| MeasuredError::Proc { path, source });
     let symbols = read("/proc/kallsyms")?;
-    let has = |symbol: &str| symbols.lines().any(|line| line.split_whitespace().nth(2) == Some(symbol));
+    let has = |symbol: &str| {
+        symbols
+            .lines()
+            .any(|line| line.split_whitespace().nth(2) == Some(symbol))
+    };
     let hooked = [
         ("insert", "__nf_conntrack_hash_insert"),
         ("tcp_packet", "nf_conntrack_tcp_packet"),
@@ -153,10 +176,17 @@ fn watch(span: (u64, u64), report: &Value, namespaces: Vec<(String, u64)>) -> Re
     ];
     Ok(Watch {
         span,
-        duration_s: report.get("duration_s").and_then(Value::as_f64).unwrap_or(1.0),
+        duration_s: report
+            .get("duration_s")
+            .and_then(Value::as_f64)
+            .unwrap_or(1.0),
         kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
         table: (init("max"), init("buckets")),
-        events: hooked.iter().filter(|(_, symbol)| has(symbol)).map(|(event, _)| *event).collect(),
+        events: hooked
+            .iter()
+            .filter(|(_, symbol)| has(symbol))
+            .map(|(event, _)| *event)
+            .collect(),
         namespaces,
     })
 }

@@ -80,10 +80,15 @@ pub fn all() -> Vec<Case> {
         errors::cases(),
         leftovers::cases(),
     ]
-    .into_iter().flatten().collect()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A case decided by comparison.
 fn measured(name: &'static str, traffic: fn(&mut Stage) -> Result<(), TrafficError>) -> Case {
-    Case { name, kind: Kind::Measured(Measured::new(traffic)) }
+    Case {
+        name,
+        kind: Kind::Measured(Measured::new(traffic)),
+    }
 }

@@ -29,8 +29,10 @@ const TIMEOUTS: [(&str, u64); 17] = [
 ];
 
 /// Where the size of the table is set, for all namespaces.
-const SIZE: [&str; 2] =
-    ["/proc/sys/net/netfilter/nf_conntrack_buckets", "/proc/sys/net/netfilter/nf_conntrack_max"];
+const SIZE: [&str; 2] = [
+    "/proc/sys/net/netfilter/nf_conntrack_buckets",
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+];
 
 /// Topologies made so far, by prefix.
 #[derive(Debug, Default)]
@@ -42,7 +44,8 @@ pub struct Places {
 impl Places {
     /// Makes the topology, or cleans it if it is there: no entries, timers as in every case.
     pub fn prepare(&mut self, prefix: &str) -> Result<(), NetError> {
-        self.made.retain(|(held, topology)| held != prefix || topology.is_whole());
+        self.made
+            .retain(|(held, topology)| held != prefix || topology.is_whole());
         let topology = match self.made.iter().position(|(held, _)| held == prefix) {
             Some(held) => &self.made[held].1,
             None => {
@@ -55,7 +58,9 @@ impl Places {
             }
         };
         topology.router.conntrack("-F")?;
-        let size = self.size.get_or_insert_with(|| SIZE.map(|path| fs::read_to_string(path).unwrap_or_default()));
+        let size = self
+            .size
+            .get_or_insert_with(|| SIZE.map(|path| fs::read_to_string(path).unwrap_or_default()));
         for (path, value) in SIZE.iter().zip(size) {
             if fs::read_to_string(path).is_ok_and(|now| now != *value) {
                 // A table of another size than usual shows in the next comparison.
@@ -63,7 +68,10 @@ impl Places {
             }
         }
         for (timer, seconds) in TIMEOUTS {
-            topology.router.set_sysctl(&format!("net.netfilter.nf_conntrack_{timer}"), &seconds.to_string())?;
+            topology.router.set_sysctl(
+                &format!("net.netfilter.nf_conntrack_{timer}"),
+                &seconds.to_string(),
+            )?;
         }
         Ok(())
     }

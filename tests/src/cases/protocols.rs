@@ -7,10 +7,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{Case, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
+use crate::truth::Name;
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
-    vec![measured("gre", gre), measured("generic", generic), measured("sctp", sctp)]
+    vec![
+        measured("gre", gre),
+        measured("generic", generic),
+        measured("sctp", sctp),
+    ]
 }
 
 /// GRE's number.
@@ -47,6 +52,8 @@ fn generic(stage: &mut Stage) -> Result<(), TrafficError> {
         stage.refresh(entry, at, "generic", "generic_timeout");
         stage.refresh(entry, at, "generic", "generic_timeout");
     }
+    // The kernel inlines what handles these packets: nothing shows their gaps, which is said once an entry.
+    stage.ledger.entries[entry].outside = Some((Name::Borrowed("unobserved"), 1));
     stage.settle()
 }
 
@@ -65,23 +72,48 @@ fn sctp(stage: &mut Stage) -> Result<(), TrafficError> {
         Ok(made)
     })?;
     let listener = listener.map_err(failed("SCTP port"))?;
-    let client = stage.topology.client.run(socket)?.map_err(failed("SCTP socket"))?;
+    let client = stage
+        .topology
+        .client
+        .run(socket)?
+        .map_err(failed("SCTP socket"))?;
 
     let at = stage.clock.align()?;
     client.connect(&to.into()).map_err(failed("SCTP connect"))?;
     let (server, _) = listener.accept().map_err(failed("SCTP accept"))?;
     stage.clock.same_jiffy(at, "an SCTP handshake")?;
-    let entry = stage.insert("sctp", DIAMETER, at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
+    let entry = stage.insert(
+        "sctp",
+        DIAMETER,
+        at,
+        "sctp_closed",
+        "sctp_timeout_closed",
+    );
     stage.refresh(entry, at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
-    stage.refresh(entry, at, "sctp_cookie_echoed", "sctp_timeout_cookie_echoed");
+    stage.refresh(
+        entry,
+        at,
+        "sctp_cookie_echoed",
+        "sctp_timeout_cookie_echoed",
+    );
     stage.refresh(entry, at, "sctp_established", "sctp_timeout_established");
 
     stage.pause_s(2)?;
     let at = stage.clock.align()?;
     drop(client);
     stage.clock.same_jiffy(at, "an SCTP shutdown")?;
-    stage.refresh(entry, at, "sctp_shutdown_sent", "sctp_timeout_shutdown_sent");
-    stage.refresh(entry, at, "sctp_shutdown_ack_sent", "sctp_timeout_shutdown_ack_sent");
+    stage.refresh(
+        entry,
+        at,
+        "sctp_shutdown_sent",
+        "sctp_timeout_shutdown_sent",
+    );
+    stage.refresh(
+        entry,
+        at,
+        "sctp_shutdown_ack_sent",
+        "sctp_timeout_shutdown_ack_sent",
+    );
     stage.refresh(entry, at, "sctp_closed", "sctp_timeout_closed");
     drop(server);
     stage.settle()

@@ -17,7 +17,9 @@ pub struct Outcome {
 pub fn run(filters: &[String]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut places = Places::default();
-    let wanted = |case: &&Case| filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter));
+    let wanted = |case: &&Case| {
+        filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter))
+    };
     for case in super::all().iter().filter(wanted) {
         match decide(case, &mut places) {
             Ok(()) => {

@@ -7,11 +7,23 @@ use crate::truth::{Name, Reason};
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
-    let small = Measured { before: shrink, ..Measured::new(early_drop) };
-    let old = Measured { before: preexisting_before, ..Measured::new(preexisting) };
+    let small = Measured {
+        before: shrink,
+        ..Measured::new(early_drop)
+    };
+    let old = Measured {
+        before: preexisting_before,
+        ..Measured::new(preexisting)
+    };
     vec![
-        Case { name: "early_drop", kind: Kind::Measured(small) },
-        Case { name: "preexisting", kind: Kind::Measured(old) },
+        Case {
+            name: "early_drop",
+            kind: Kind::Measured(small),
+        },
+        Case {
+            name: "preexisting",
+            kind: Kind::Measured(old),
+        },
         measured("timeout_changed", timeout_changed),
         measured("fixed_timeout", fixed_timeout),
     ]
@@ -74,13 +86,8 @@ fn timeout_changed(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.pause_s(2)?;
     stage.set_timeouts(&[("udp_timeout", 9)])?;
     stage.pause_s(2)?;
+    // This gap began under the old value and has to be told by it.
     stage.ask(&mut flow, &server)?;
-    // The gap that ended here began under the old value.
-    if let Some(step) = stage.ledger.entries[flow.entry()].steps.last_mut() {
-        step.unclear = true;
-    }
-    let router = stage.router().name().to_owned();
-    stage.ledger.unclear.entry(router).or_default().insert(Name::Borrowed("timeout_changed"), 1);
     stage.pause_s(3)?;
     stage.ask(&mut flow, &server)?;
     stage.settle()
@@ -88,15 +95,18 @@ fn timeout_changed(stage: &mut Stage) -> Result<(), TrafficError> {
 
 fn fixed_timeout(stage: &mut Stage) -> Result<(), TrafficError> {
     let at = stage.clock.align()?;
-    stage.router().conntrack("-I -p udp -s 10.77.1.2 -d 10.77.2.2 --sport 1000 --dport 2000 -t 10 -u FIXED_TIMEOUT")?;
+    stage.router().conntrack(
+        "-I -p udp -s 10.77.1.2 -d 10.77.2.2 --sport 1000 --dport 2000 -t 10 -u FIXED_TIMEOUT",
+    )?;
     let done = stage.clock.now()?;
     stage.ledger.slack += done - at;
     let entry = stage.insert("udp", 2000, at, "udp_unreplied", "udp_timeout");
     let timeout = stage.clock.jiffies(std::time::Duration::from_secs(10));
     let entry = &mut stage.ledger.entries[entry];
-    entry.outside = Some(Name::Borrowed("fixed_timeout"));
+    // Met at its insert and at its death. No sysctl armed it.
+    entry.outside = Some((Name::Borrowed("fixed_timeout"), 2));
+    entry.steps[0].timer = Name::Borrowed("unknown");
     entry.steps[0].timeout = timeout + (done - at);
     stage.pause_s(2)?;
     stage.settle()
 }
-

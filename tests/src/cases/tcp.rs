@@ -9,7 +9,10 @@ use crate::truth::Reason;
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
-    let short_lived = Measured { before: shorten, ..Measured::new(expired_established) };
+    let short_lived = Measured {
+        before: shorten,
+        ..Measured::new(expired_established)
+    };
     vec![
         measured("tcp_lifecycle", lifecycle),
         measured("tcp_ipv6", ipv6),
@@ -20,7 +23,10 @@ pub fn cases() -> Vec<Case> {
         measured("tcp_reopened", reopened),
         measured("tcp_pickup", pickup),
         measured("deleted", deleted),
-        Case { name: "expired_established", kind: Kind::Measured(short_lived) },
+        Case {
+            name: "expired_established",
+            kind: Kind::Measured(short_lived),
+        },
     ]
 }
 
@@ -39,8 +45,16 @@ fn lifecycle(stage: &mut Stage) -> Result<(), TrafficError> {
     }
     stage.pause_s(3)?;
     for (number, conn) in open.into_iter().enumerate() {
-        let first = if number % 2 == 0 { Side::Client } else { Side::Server };
-        let pause = if number % 4 < 2 { Duration::ZERO } else { Duration::from_millis(800) };
+        let first = if number % 2 == 0 {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        let pause = if number % 4 < 2 {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(800)
+        };
         stage.close(conn, first, pause)?;
     }
     stage.settle()

@@ -14,18 +14,28 @@ pub fn program() -> PathBuf {
         return named.into();
     }
     let usual = Path::new("/bin/tracker");
-    if usual.exists() { usual.into() } else { "tracker".into() }
+    if usual.exists() {
+        usual.into()
+    } else {
+        "tracker".into()
+    }
 }
 
 /// The program with its arguments, on a line of output.
 pub fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Result<Output, MeasuredError> {
-    command.output().map_err(|source| MeasuredError::Start { what: words(command), source })
+    command.output().map_err(|source| MeasuredError::Start {
+        what: words(command),
+        source,
+    })
 }
 
 /// Runs a command that must succeed and gives back its stdout.
@@ -35,11 +45,20 @@ pub fn succeed(command: &mut Command) -> Result<String, MeasuredError> {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-    Err(MeasuredError::Ended { what: words(command), status: done.status, said })
+    Err(MeasuredError::Ended {
+        what: words(command),
+        status: done.status,
+        said,
+    })
 }
 
 /// A recording as `tracker show --json` tells it.
 pub fn show(recording: &Path) -> Result<Value, MeasuredError> {
-    let text = succeed(Command::new(program()).arg("show").arg(recording).arg("--json"))?;
+    let text = succeed(
+        Command::new(program())
+            .arg("show")
+            .arg(recording)
+            .arg("--json"),
+    )?;
     serde_json::from_str(&text).map_err(|source| MeasuredError::NoJson { source })
 }

@@ -54,7 +54,11 @@ impl World {
 
     /// One in five speaks IPv6.
     fn pick(&self, four: Ipv4Addr, six: std::net::Ipv6Addr, port: u16) -> SocketAddr {
-        let address = if self.chance(0.2) { IpAddr::from(six) } else { IpAddr::from(four) };
+        let address = if self.chance(0.2) {
+            IpAddr::from(six)
+        } else {
+            IpAddr::from(four)
+        };
         SocketAddr::from((address, port))
     }
 
@@ -102,9 +106,21 @@ pub async fn browse(length: Duration, seed: u64) -> Result<Tally, DemoError> {
     Ok(tally)
 }
 
+/// Waits until the server closes.
+async fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
+    match stream.read(&mut [0_u8; 1]).await? {
+        0 => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the server says more than it announced")),
+    }
+}
+
 /// Starts clients as a Poisson process.
-fn arrive<F>(local: &LocalSet, world: &Rc<World>, rate: f64, client: impl Fn(Rc<World>) -> F + 'static)
-where
+fn arrive<F>(
+    local: &LocalSet,
+    world: &Rc<World>,
+    rate: f64,
+    client: impl Fn(Rc<World>) -> F + 'static,
+) where
     F: Future<Output = io::Result<()>> + 'static,
 {
     let world = Rc::clone(world);
@@ -137,7 +153,7 @@ async fn short(world: Rc<World>) -> io::Result<()> {
         }
         return Ok(());
     }
-    stream.read(&mut [0_u8; 1]).await.map(|_| ())
+    wait_for_end(&mut stream).await
 }
 
 /// Requests with pauses in between, as a person reads; some leave the connection to the server's timeout.
@@ -154,7 +170,7 @@ async fn keep_alive(world: Rc<World>) -> io::Result<()> {
         world.request(&mut stream, true).await?;
     }
     if world.chance(0.5) {
-        stream.read(&mut [0_u8; 1]).await?;
+        wait_for_end(&mut stream).await?;
     }
     Ok(())
 }
@@ -163,9 +179,13 @@ async fn keep_alive(world: Rc<World>) -> io::Result<()> {
 async fn websocket(world: Rc<World>) -> io::Result<()> {
     world.count(|tally| tally.websocket += 1);
     let mut stream = TcpStream::connect(world.pick(SERVER4, SERVER6, 8080)).await?;
-    stream.write_all(b"GET /live HTTP/1.1\r\nHost: www.example.org\r\nUpgrade: websocket\r\n\r\n").await?;
+    stream
+        .write_all(b"GET /live HTTP/1.1\r\nHost: www.example.org\r\nUpgrade: websocket\r\n\r\n")
+        .await?;
     let mut frame = [0_u8; 128];
-    stream.read(&mut frame).await?;
+    if stream.read(&mut frame).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let leave = Instant::now() + world.pause(240.0);
     // An early end of the wait is a ping that is due; a late one is the time to leave.
     while timeout_at(leave, sleep(PING)).await.is_ok() {
@@ -184,13 +204,23 @@ async fn websocket(world: Rc<World>) -> io::Result<()> {
 async fn dns(world: Rc<World>) -> io::Result<()> {
     world.count(|tally| tally.dns += 1);
     let server = world.pick(SERVER4, SERVER6, 53);
-    let here: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+    let here: IpAddr = if server.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    };
     let socket = UdpSocket::bind((here, 0)).await?;
     socket.connect(server).await?;
     let lost = world.chance(0.02);
     let label: &[u8] = if lost { b"\x04lost" } else { b"\x03www" };
     let id = world.rng.borrow_mut().u16(..).to_be_bytes();
-    let query = [&id, &b"\x01\x00\x00\x01\0\0\0\0\0\0"[..], label, b"\x07example\x03org\0\0\x01\0\x01"].concat();
+    let query = [
+        &id,
+        &b"\x01\x00\x00\x01\0\0\0\0\0\0"[..],
+        label,
+        b"\x07example\x03org\0\0\x01\0\x01",
+    ]
+    .concat();
     socket.send(&query).await?;
     let answered = timeout(Duration::from_secs(5), socket.recv(&mut [0_u8; 64])).await;
     if answered.is_err() {
@@ -203,5 +233,9 @@ async fn dns(world: Rc<World>) -> io::Result<()> {
 async fn dead_host(world: Rc<World>) -> io::Result<()> {
     world.count(|tally| tally.dead_host += 1);
     let answered = timeout(PATIENCE, TcpStream::connect(world.pick(DEAD4, DEAD6, 80))).await;
-    if answered.is_ok() { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    if answered.is_ok() {
+        Err(io::ErrorKind::ConnectionRefused.into())
+    } else {
+        Ok(())
+    }
 }

@@ -9,11 +9,17 @@ const LONGEST_HEAD: usize = 2048;
 
 /// Reads a message's head, up to and with its empty line, and says how much was read beyond it. `None` at the end of
 /// the stream.
-pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(String, usize)>> {
+pub async fn read_head(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<(String, usize)>> {
     let mut read = Vec::with_capacity(LONGEST_HEAD);
     loop {
         if stream.read_buf(&mut read).await? == 0 {
-            return if read.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            return if read.is_empty() {
+                Ok(None)
+            } else {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            };
         }
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             let beyond = read.len() - end - 4;
@@ -21,7 +27,10 @@ pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Opti
             return Ok(Some((String::from_utf8_lossy(&read).into_owned(), beyond)));
         }
         if read.len() >= LONGEST_HEAD {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head of the message is too long"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the head of the message is too long",
+            ));
         }
     }
 }
@@ -35,7 +44,11 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Sends a request for `size` bytes.
-pub async fn ask(stream: &mut (impl AsyncWrite + Unpin), size: usize, keep: bool) -> io::Result<()> {
+pub async fn ask(
+    stream: &mut (impl AsyncWrite + Unpin),
+    size: usize,
+    keep: bool,
+) -> io::Result<()> {
     let connection = if keep { "keep-alive" } else { "close" };
     let request = format!(
         "GET /page/{size} HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: demo-traffic\r\n\
@@ -45,7 +58,11 @@ pub async fn ask(stream: &mut (impl AsyncWrite + Unpin), size: usize, keep: bool
 }
 
 /// Sends a response with `size` bytes of body, in one write.
-pub async fn answer(stream: &mut (impl AsyncWrite + Unpin), size: usize, keep: bool) -> io::Result<()> {
+pub async fn answer(
+    stream: &mut (impl AsyncWrite + Unpin),
+    size: usize,
+    keep: bool,
+) -> io::Result<()> {
     let connection = if keep { "keep-alive" } else { "close" };
     let mut response = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {size}\r\nConnection: {connection}\r\n\r\n"
@@ -60,7 +77,9 @@ pub async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<us
     let Some((head, early)) = read_head(stream).await? else {
         return Err(io::ErrorKind::UnexpectedEof.into());
     };
-    let size: usize = header(&head, "Content-Length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let size: usize = header(&head, "Content-Length")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let mut got = early;
     let mut buffer = Vec::with_capacity(32768);
     while got < size {
@@ -94,6 +113,9 @@ mod tests {
 
     #[test]
     fn headers_are_found_whatever_their_case() {
-        assert_eq!(header("GET / HTTP/1.1\r\nCONNECTION: close", "Connection"), Some("close"));
+        assert_eq!(
+            header("GET / HTTP/1.1\r\nCONNECTION: close", "Connection"),
+            Some("close")
+        );
     }
 }

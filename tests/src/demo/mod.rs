@@ -19,7 +19,9 @@ pub enum DemoError {
     #[error(transparent)]
     Net(#[from] NetError),
     /// Sockets or threads cannot be had.
-    #[error("{what}: {source}. Look for another process in the demo's namespaces, or run teardown and setup")]
+    #[error(
+        "{what}: {source}. Look for another process in the demo's namespaces, or run teardown and setup"
+    )]
     Io {
         /// What was tried.
         what: &'static str,
@@ -60,5 +62,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, DemoError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| DemoError::Io { what: "no event loop", source })
+        .map_err(|source| DemoError::Io {
+            what: "no event loop",
+            source,
+        })
 }

@@ -23,8 +23,12 @@ const WEBSOCKET_SILENCE: Duration = Duration::from_secs(75);
 pub async fn serve(up: Sender<()>, stop: Receiver<()>) -> Result<(), DemoError> {
     let io = |what| move |source| DemoError::Io { what, source };
     let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let http = TcpListener::bind(any(80)).await.map_err(io("no HTTP port"))?;
-    let websocket = TcpListener::bind(any(8080)).await.map_err(io("no websocket port"))?;
+    let http = TcpListener::bind(any(80))
+        .await
+        .map_err(io("no HTTP port"))?;
+    let websocket = TcpListener::bind(any(8080))
+        .await
+        .map_err(io("no websocket port"))?;
     let dns = UdpSocket::bind(any(53)).await.map_err(io("no DNS port"))?;
     // The other side waits for this or for the end of this thread.
     let _ = up.send(());
@@ -50,7 +54,11 @@ where
 async fn serve_http(mut stream: TcpStream) -> io::Result<()> {
     while let Ok(read) = timeout(KEEP_ALIVE, read_head(&mut stream)).await {
         let Some((head, _)) = read? else { break };
-        let size = head.split_whitespace().nth(1).and_then(|path| path.strip_prefix("/page/")?.parse().ok()).unwrap_or(0);
+        let size = head
+            .split_whitespace()
+            .nth(1)
+            .and_then(|path| path.strip_prefix("/page/")?.parse().ok())
+            .unwrap_or(0);
         let keep = header(&head, "Connection") == Some("keep-alive");
         answer(&mut stream, size, keep).await?;
         if !keep {

@@ -31,7 +31,9 @@ pub enum NetError {
         said: String,
     },
     /// A namespace cannot be entered.
-    #[error("namespace {name} cannot be entered: {source}. It takes root, and the namespace must exist")]
+    #[error(
+        "namespace {name} cannot be entered: {source}. It takes root, and the namespace must exist"
+    )]
     Enter {
         /// The namespace's name.
         name: String,

@@ -27,7 +27,9 @@ impl Netns {
     /// A namespace that is there already.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self {
+            name: name.to_owned(),
+        }
     }
 
     /// Its name.
@@ -48,12 +50,17 @@ impl Netns {
     pub fn inum(&self) -> Result<u64, NetError> {
         fs::metadata(self.path())
             .map(|meta| meta.st_ino())
-            .map_err(|source| NetError::Enter { name: self.name.clone(), source })
+            .map_err(|source| NetError::Enter {
+                name: self.name.clone(),
+                source,
+            })
     }
 
     /// Takes the name away; the namespace goes when nothing uses it any more.
     pub fn delete(&self) -> Result<(), NetError> {
-        tool("ip")?.run(&format!("netns delete {}", self.name)).map(|_| ())
+        tool("ip")?
+            .run(&format!("netns delete {}", self.name))
+            .map(|_| ())
     }
 
     /// Runs `work` on a thread inside the namespace. Sockets made there belong to it for good.
@@ -70,14 +77,19 @@ impl Netns {
 
     /// Moves the calling thread into the namespace.
     pub fn enter(&self) -> Result<(), NetError> {
-        let fail = |source| NetError::Enter { name: self.name.clone(), source };
+        let fail = |source| NetError::Enter {
+            name: self.name.clone(),
+            source,
+        };
         let file = fs::File::open(self.path()).map_err(fail)?;
         setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| fail(io::Error::from(errno)))
     }
 
     /// Runs several `ip` commands, a line each.
     pub fn ip(&self, commands: &str) -> Result<(), NetError> {
-        tool("ip")?.feed(&format!("-n {} -batch -", self.name), commands).map(|_| ())
+        tool("ip")?
+            .feed(&format!("-n {} -batch -", self.name), commands)
+            .map(|_| ())
     }
 
     /// Runs `nft -f` on a script.
@@ -99,25 +111,33 @@ impl Netns {
             Some(rest) => format!("/proc/thread-self/net/{rest}"),
             None => format!("/proc/{path}"),
         };
-        self.run(|| fs::read_to_string(&full))?.map_err(|source| self.proc(path, source))
+        self.run(|| fs::read_to_string(&full))?
+            .map_err(|source| self.proc(path, source))
     }
 
     /// A sysctl as a number, named as in `net.netfilter.nf_conntrack_count`.
     pub fn sysctl(&self, name: &str) -> Result<u64, NetError> {
         let path = sysctl_path(name);
         let text = self.read(&path)?;
-        text.trim().parse().map_err(|_| self.proc(&path, io::ErrorKind::InvalidData.into()))
+        text.trim()
+            .parse()
+            .map_err(|_| self.proc(&path, io::ErrorKind::InvalidData.into()))
     }
 
     /// Sets a sysctl.
     pub fn set_sysctl(&self, name: &str, value: &str) -> Result<(), NetError> {
         let path = sysctl_path(name);
         let full = format!("/proc/{path}");
-        self.run(|| fs::write(&full, value))?.map_err(|source| self.proc(&path, source))
+        self.run(|| fs::write(&full, value))?
+            .map_err(|source| self.proc(&path, source))
     }
 
     fn proc(&self, path: &str, source: io::Error) -> NetError {
-        NetError::Proc { name: self.name.clone(), path: path.to_owned(), source }
+        NetError::Proc {
+            name: self.name.clone(),
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 

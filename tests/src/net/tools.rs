@@ -7,7 +7,14 @@ use std::process::{Command, Stdio};
 use super::NetError;
 
 /// Where the full tools live; busybox's applets of the same name, earlier in PATH, understand too little.
-const DIRS: [&str; 6] = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin", "/usr/local/bin"];
+const DIRS: [&str; 6] = [
+    "/usr/sbin",
+    "/sbin",
+    "/usr/local/sbin",
+    "/usr/bin",
+    "/bin",
+    "/usr/local/bin",
+];
 
 /// A program found on this machine.
 #[derive(Debug, Clone)]
@@ -26,7 +33,8 @@ pub fn tool(name: &'static str) -> Result<Tool, NetError> {
 }
 
 fn is_busybox(path: &Path) -> bool {
-    path.canonicalize().is_ok_and(|real| real.ends_with("busybox"))
+    path.canonicalize()
+        .is_ok_and(|real| real.ends_with("busybox"))
 }
 
 impl Tool {
@@ -44,7 +52,10 @@ impl Tool {
     /// Runs the program with `input` on its stdin.
     pub fn feed(&self, line: &str, input: &str) -> Result<String, NetError> {
         let what = format!("{} {line}", self.name);
-        let spawn = |source| NetError::Spawn { what: what.clone(), source };
+        let spawn = |source| NetError::Spawn {
+            what: what.clone(),
+            source,
+        };
         let mut child = Command::new(&self.path)
             .args(line.split_whitespace())
             .stdin(Stdio::piped())
@@ -60,7 +71,9 @@ impl Tool {
         if done.status.success() {
             return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
         }
-        let said = String::from_utf8_lossy(&done.stderr).trim().replace('\n', "; ");
+        let said = String::from_utf8_lossy(&done.stderr)
+            .trim()
+            .replace('\n', "; ");
         Err(NetError::Failed { what, said })
     }
 }

@@ -56,7 +56,8 @@ impl Topology {
         }
         made.links()?;
         made.router.set_sysctl("net.ipv4.ip_forward", "1")?;
-        made.router.set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
+        made.router
+            .set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
         made.client.set_sysctl("net.ipv4.ping_group_range", "0 0")?;
         Ok(made)
     }
@@ -65,7 +66,12 @@ impl Topology {
     #[must_use]
     pub fn attach(prefix: &str) -> Self {
         let place = |role: &str| Netns::named(&format!("{prefix}-{role}"));
-        Self { client: place("client"), router: place("router"), server: place("server"), owned: false }
+        Self {
+            client: place("client"),
+            router: place("router"),
+            server: place("server"),
+            owned: false,
+        }
     }
 
     /// Leaves the topology in place when this is dropped.
@@ -76,7 +82,9 @@ impl Topology {
     /// Whether all three namespaces are still there.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        [&self.client, &self.router, &self.server].iter().all(|place| place.path().exists())
+        [&self.client, &self.router, &self.server]
+            .iter()
+            .all(|place| place.path().exists())
     }
 
     /// The namespace of a role.
@@ -179,8 +187,14 @@ impl Drop for Topology {
 /// Removes namespaces of an earlier run that ended without cleaning up.
 pub fn sweep(prefix: &str) -> Result<(), NetError> {
     let listed = tool("ip")?.run("netns list")?;
-    for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
-        if ["client", "router", "server"].iter().any(|role| name == format!("{prefix}-{role}")) {
+    for name in listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        if ["client", "router", "server"]
+            .iter()
+            .any(|role| name == format!("{prefix}-{role}"))
+        {
             Netns::named(name).delete()?;
         }
     }

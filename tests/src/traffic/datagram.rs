@@ -43,14 +43,23 @@ impl Stage {
     /// Opens a UDP port at the server.
     pub fn udp_port(&self, port: u16) -> Result<UdpSocket, TrafficError> {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        let made = self.topology.server.run(|| UdpSocket::bind(any))?.map_err(socket("server port"))?;
-        made.set_read_timeout(Some(PATIENCE)).map_err(socket("server port"))?;
+        let made = self
+            .topology
+            .server
+            .run(|| UdpSocket::bind(any))?
+            .map_err(socket("server port"))?;
+        made.set_read_timeout(Some(PATIENCE))
+            .map_err(socket("server port"))?;
         Ok(made)
     }
 
     /// A client's UDP socket, from port `from` unless that is 0.
     pub fn udp_client(&self, to: SocketAddr, from: u16) -> Result<UdpSocket, TrafficError> {
-        let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr = if to.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
         let made = self.topology.client.run(|| {
             let made = UdpSocket::bind((any, from))?;
             made.connect(to)?;
@@ -71,7 +80,12 @@ impl Stage {
     }
 
     /// Begins a flow to an address of the server, from port `from` unless that is 0.
-    pub fn begin_to(&mut self, server: &UdpSocket, to: IpAddr, from: u16) -> Result<Flow, TrafficError> {
+    pub fn begin_to(
+        &mut self,
+        server: &UdpSocket,
+        to: IpAddr,
+        from: u16,
+    ) -> Result<Flow, TrafficError> {
         let port = server.local_addr().map_err(socket("server port"))?.port();
         let client = self.udp_client(SocketAddr::from((to, port)), from)?;
         let at = self.clock.align()?;
@@ -79,15 +93,32 @@ impl Stage {
         server.recv_from(&mut [0; 16]).map_err(socket("receive"))?;
         self.clock.same_jiffy(at, "a datagram")?;
         let entry = self.insert("udp", port, at, "udp_unreplied", "udp_timeout");
-        Ok(Flow { client, entry, began: at, answered: false, stream: false })
+        Ok(Flow {
+            client,
+            entry,
+            began: at,
+            answered: false,
+            stream: false,
+        })
     }
 
     /// Goes on with a flow that was begun by another process from the client's port `from`.
-    pub fn resume(&self, server: &UdpSocket, entry: usize, from: u16) -> Result<Flow, TrafficError> {
+    pub fn resume(
+        &self,
+        server: &UdpSocket,
+        entry: usize,
+        from: u16,
+    ) -> Result<Flow, TrafficError> {
         let port = server.local_addr().map_err(socket("server port"))?.port();
         let client = self.udp_client(SocketAddr::from((SERVER4, port)), from)?;
         let began = self.ledger.entries[entry].steps[0].at;
-        Ok(Flow { client, entry, began, answered: false, stream: false })
+        Ok(Flow {
+            client,
+            entry,
+            began,
+            answered: false,
+            stream: false,
+        })
     }
 
     /// The client asks again, without an answer.
@@ -101,7 +132,11 @@ impl Stage {
     }
 
     /// The client asks and the server answers.
-    pub fn ask_and_answer(&mut self, flow: &mut Flow, server: &UdpSocket) -> Result<(), TrafficError> {
+    pub fn ask_and_answer(
+        &mut self,
+        flow: &mut Flow,
+        server: &UdpSocket,
+    ) -> Result<(), TrafficError> {
         let at = self.clock.align()?;
         flow.client.send(b"question").map_err(socket("send"))?;
         let (_, from) = server.recv_from(&mut [0; 16]).map_err(socket("receive"))?;
@@ -124,14 +159,21 @@ impl Stage {
         client.recv(&mut [0; 16]).map_err(socket("receive"))?;
         self.clock.same_jiffy(at, "question and answer")?;
         let entry = self.insert("udp", port, at, "udp_unreplied", "udp_timeout");
-        let mut flow = Flow { client, entry, began: at, answered: false, stream: false };
+        let mut flow = Flow {
+            client,
+            entry,
+            began: at,
+            answered: false,
+            stream: false,
+        };
         self.note_answer(&mut flow, at);
         Ok(flow)
     }
 
     /// A packet of the client: once answered, and older than two seconds, the flow is a stream.
     fn note(&mut self, flow: &mut Flow, at: u64) {
-        flow.stream |= flow.answered && at > flow.began + self.clock.jiffies(Duration::from_secs(2));
+        flow.stream |=
+            flow.answered && at > flow.began + self.clock.jiffies(Duration::from_secs(2));
         let (state, timer) = flow.now();
         self.refresh(flow.entry, at, state, timer);
     }
@@ -152,10 +194,19 @@ impl Stage {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
         };
-        let made = self.topology.client.run(|| Socket::new(domain, Type::DGRAM, Some(protocol)))?;
+        let made = self
+            .topology
+            .client
+            .run(|| Socket::new(domain, Type::DGRAM, Some(protocol)))?;
         let made = made.map_err(socket("echo socket"))?;
-        made.set_read_timeout(Some(PATIENCE)).map_err(socket("echo socket"))?;
-        Ok(Echo { socket: made, to: SocketAddr::from((to, 0)), entry: None, sequence: 0 })
+        made.set_read_timeout(Some(PATIENCE))
+            .map_err(socket("echo socket"))?;
+        Ok(Echo {
+            socket: made,
+            to: SocketAddr::from((to, 0)),
+            entry: None,
+            sequence: 0,
+        })
     }
 
     /// One echo request and its answer.
@@ -166,7 +217,12 @@ impl Stage {
             false => (128, "icmpv6", "icmpv6_timeout"),
         };
         let at = self.clock.align()?;
-        echo.socket.send_to(&[kind, 0, 0, 0, 0, 0, 0, echo.sequence, 1, 2, 3, 4], &echo.to.into()).map_err(socket("ping"))?;
+        echo.socket
+            .send_to(
+                &[kind, 0, 0, 0, 0, 0, 0, echo.sequence, 1, 2, 3, 4],
+                &echo.to.into(),
+            )
+            .map_err(socket("ping"))?;
         (&echo.socket).read(&mut [0; 64]).map_err(socket("echo"))?;
         self.clock.same_jiffy(at, "an echo")?;
         let entry = match echo.entry {

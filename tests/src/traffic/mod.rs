@@ -43,5 +43,8 @@ pub enum TrafficError {
 
 /// Names what failed.
 fn socket(what: &str) -> impl FnOnce(std::io::Error) -> TrafficError + '_ {
-    move |source| TrafficError::Socket { what: what.to_owned(), source }
+    move |source| TrafficError::Socket {
+        what: what.to_owned(),
+        source,
+    }
 }

@@ -9,5 +9,9 @@ pub fn run_first() -> std::io::Result<()> {
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the pointer is to a live value of the type that the call takes; 0 names the calling thread.
     let done = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
-    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
 }

@@ -27,8 +27,16 @@ impl Stage {
             made.set_read_timeout(Some(Duration::from_secs(3)))?;
             Ok(made)
         };
-        let client = self.topology.client.run(open)?.map_err(socket("raw socket"))?;
-        let server = self.topology.server.run(open)?.map_err(socket("raw socket"))?;
+        let client = self
+            .topology
+            .client
+            .run(open)?
+            .map_err(socket("raw socket"))?;
+        let server = self
+            .topology
+            .server
+            .run(open)?
+            .map_err(socket("raw socket"))?;
         Ok(Raw { client, server })
     }
 
@@ -37,11 +45,15 @@ impl Stage {
         let mut buffer = [MaybeUninit::uninit(); 128];
         let at = self.clock.align()?;
         let to = SocketAddr::from((SERVER4, 0));
-        raw.client.send_to(&PAYLOAD, &to.into()).map_err(socket("send"))?;
+        raw.client
+            .send_to(&PAYLOAD, &to.into())
+            .map_err(socket("send"))?;
         raw.server.recv(&mut buffer).map_err(socket("receive"))?;
         if answer {
             let router = SocketAddr::from((Ipv4Addr::new(10, 77, 2, 1), 0));
-            raw.server.send_to(&PAYLOAD, &router.into()).map_err(socket("answer"))?;
+            raw.server
+                .send_to(&PAYLOAD, &router.into())
+                .map_err(socket("answer"))?;
             raw.client.recv(&mut buffer).map_err(socket("receive"))?;
         }
         self.clock.same_jiffy(at, "an exchange of packets")?;

@@ -56,8 +56,18 @@ impl Stage {
         let topology = Topology::attach(prefix);
         let clock = Clock::calibrate()?;
         let namespace = topology.router.name().to_owned();
-        let ledger = Ledger { jiffy_s: clock.jiffy_s(), slack: 2, ..ledger };
-        let mut stage = Self { topology, clock, ledger, namespace, timeouts: BTreeMap::new() };
+        let ledger = Ledger {
+            jiffy_s: clock.jiffy_s(),
+            slack: 2,
+            ..ledger
+        };
+        let mut stage = Self {
+            topology,
+            clock,
+            ledger,
+            namespace,
+            timeouts: BTreeMap::new(),
+        };
         stage.read_timeouts();
         Ok(stage)
     }
@@ -71,18 +81,26 @@ impl Stage {
     /// Reads the timers' settings anew. A timer that the kernel lacks is left out.
     pub fn read_timeouts(&mut self) {
         for timer in TIMERS {
-            if let Ok(seconds) = self.topology.router.sysctl(&format!("net.netfilter.nf_conntrack_{timer}")) {
+            if let Ok(seconds) = self
+                .topology
+                .router
+                .sysctl(&format!("net.netfilter.nf_conntrack_{timer}"))
+            {
                 self.timeouts.insert(timer.into(), seconds);
             }
         }
-        self.ledger.settings.insert(self.namespace.clone(), self.timeouts.clone());
+        self.ledger
+            .settings
+            .insert(self.namespace.clone(), self.timeouts.clone());
     }
 
     /// Sets timers of the router, in seconds.
     pub fn set_timeouts(&mut self, timers: &[(&str, u64)]) -> Result<(), TrafficError> {
         for (timer, seconds) in timers {
             let name = format!("net.netfilter.nf_conntrack_{timer}");
-            self.topology.router.set_sysctl(&name, &seconds.to_string())?;
+            self.topology
+                .router
+                .set_sysctl(&name, &seconds.to_string())?;
         }
         self.read_timeouts();
         Ok(())
@@ -107,7 +125,14 @@ impl Stage {
     }
 
     /// Writes down a new entry of the router in its first state.
-    pub fn insert(&mut self, proto: &'static str, port: u16, at: u64, state: &'static str, timer: &'static str) -> usize {
+    pub fn insert(
+        &mut self,
+        proto: &'static str,
+        port: u16,
+        at: u64,
+        state: &'static str,
+        timer: &'static str,
+    ) -> usize {
         let step = self.step(at, state, timer);
         self.ledger.insert(Entry {
             namespace: self.namespace.clone(),
@@ -136,7 +161,6 @@ impl Stage {
     pub fn take(&mut self, other: Self) {
         self.ledger.slack = self.ledger.slack.max(other.ledger.slack);
         self.ledger.entries.extend(other.ledger.entries);
-        self.ledger.unclear.extend(other.ledger.unclear);
         self.ledger.settings.extend(other.ledger.settings);
     }
 
@@ -162,7 +186,13 @@ impl Stage {
 
     /// Waits until everything has expired, makes the kernel remove it, and writes that down.
     pub fn settle(&mut self) -> Result<(), TrafficError> {
-        let last = self.ledger.entries.iter().filter_map(Ledger::expiry).max().unwrap_or(0);
+        let last = self
+            .ledger
+            .entries
+            .iter()
+            .filter_map(Ledger::expiry)
+            .max()
+            .unwrap_or(0);
         self.clock.until(last.max(self.clock.now()?) + 2)?;
         self.sweep()
     }
@@ -174,17 +204,29 @@ impl Stage {
         let now = self.clock.now()?;
         let namespace = self.namespace.clone();
         self.ledger.expire(&namespace, now);
-        let living = self.ledger.entries.iter().filter(|entry| entry.namespace == namespace && entry.death.is_none()).count();
+        let living = self
+            .ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.namespace == namespace && entry.death.is_none())
+            .count();
         let count = self.count()?;
         if count == living as u64 {
             return Ok(());
         }
         let listed = self.router().read("net/nf_conntrack")?;
-        Err(TrafficError::Surprise(format!("the table holds {count} entries where {living} should live:\n{listed}")))
+        Err(TrafficError::Surprise(format!(
+            "the table holds {count} entries where {living} should live:\n{listed}"
+        )))
     }
 
     fn step(&self, at: u64, state: &'static str, timer: &'static str) -> Step {
         let timeout = self.clock.jiffies(Duration::from_secs(self.timeout(timer)));
-        Step { at, state: state.into(), timer: timer.into(), timeout, unclear: false }
+        Step {
+            at,
+            state: state.into(),
+            timer: timer.into(),
+            timeout,
+        }
     }
 }

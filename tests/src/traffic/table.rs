@@ -5,6 +5,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 
+use nix::sys::socket::sockopt;
+
 use super::{Stage, TrafficError, socket};
 use crate::net::SERVER4;
 
@@ -21,8 +23,11 @@ impl Stage {
     /// Sets the size of the table, in entries and in buckets.
     pub fn resize(&self, max: u64, buckets: u64) -> Result<(), TrafficError> {
         for (name, value) in [("buckets", buckets), ("max", max)] {
-            fs::write(format!("/proc/sys/net/netfilter/nf_conntrack_{name}"), value.to_string())
-                .map_err(socket("size of the table"))?;
+            fs::write(
+                format!("/proc/sys/net/netfilter/nf_conntrack_{name}"),
+                value.to_string(),
+            )
+            .map_err(socket("size of the table"))?;
         }
         Ok(())
     }
@@ -32,8 +37,13 @@ impl Stage {
         let port = server.local_addr().map_err(socket("server port"))?.port();
         let to = SocketAddr::from((SERVER4, port));
         let clients = self.topology.client.run(|| {
-            (0..count).map(|_| UdpSocket::bind("0.0.0.0:0")).collect::<Result<Vec<_>, _>>()
+            (0..count)
+                .map(|_| UdpSocket::bind("0.0.0.0:0"))
+                .collect::<Result<Vec<_>, _>>()
         })?;
+        // Each datagram has to find room, or it could not be told from one that the router dropped.
+        nix::sys::socket::setsockopt(server, sockopt::RcvBufForce, &(count * 4096))
+            .map_err(|errno| socket("receive buffer")(errno.into()))?;
         let mut sent = Vec::new();
         for client in clients.map_err(socket("client sockets"))? {
             let at = self.clock.now()?;
@@ -41,7 +51,9 @@ impl Stage {
             let port = client.local_addr().map_err(socket("client socket"))?.port();
             sent.push(Sent { port, at });
         }
-        server.set_nonblocking(true).map_err(socket("server port"))?;
+        server
+            .set_nonblocking(true)
+            .map_err(socket("server port"))?;
         let mut arrived = BTreeSet::new();
         loop {
             match server.recv_from(&mut [0; 16]) {
@@ -58,7 +70,14 @@ impl Stage {
     pub fn listed_ports(&self) -> Result<BTreeSet<u16>, TrafficError> {
         let listed = self.router().read("net/nf_conntrack")?;
         // Each line has two; the first is the client's.
-        let port = |line: &str| line.split_once(" sport=")?.1.split(' ').next()?.parse().ok();
+        let port = |line: &str| {
+            line.split_once(" sport=")?
+                .1
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        };
         Ok(listed.lines().filter_map(port).collect())
     }
 }

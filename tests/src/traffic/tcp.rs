@@ -55,7 +55,10 @@ impl Stage {
     /// Opens a port at the server, for both address families.
     pub fn listen(&self, port: u16) -> Result<TcpListener, TrafficError> {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        self.topology.server.run(|| TcpListener::bind(any))?.map_err(socket("server port"))
+        self.topology
+            .server
+            .run(|| TcpListener::bind(any))?
+            .map_err(socket("server port"))
     }
 
     /// A client socket, with a port of its own choice or the one given.
@@ -64,8 +67,11 @@ impl Stage {
             let made = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
             if from != 0 {
                 made.set_reuse_address(true)?;
-                let any: IpAddr =
-                    if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let any: IpAddr = if to.is_ipv4() {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                };
                 made.bind(&SocketAddr::from((any, from)).into())?;
             }
             Ok(made)
@@ -84,7 +90,12 @@ impl Stage {
     }
 
     /// Opens a connection to an address of the server, from port `from` unless that is 0.
-    pub fn connect_from(&mut self, listener: &TcpListener, to: IpAddr, from: u16) -> Result<Conn, TrafficError> {
+    pub fn connect_from(
+        &mut self,
+        listener: &TcpListener,
+        to: IpAddr,
+        from: u16,
+    ) -> Result<Conn, TrafficError> {
         let port = listener.local_addr().map_err(socket("server port"))?.port();
         let to = SocketAddr::from((to, port));
         let made = self.client_socket(to, from)?;
@@ -98,7 +109,13 @@ impl Stage {
         for end in [SockRef::from(&made), SockRef::from(&server)] {
             end.set_tcp_nodelay(true).map_err(socket("TCP_NODELAY"))?;
         }
-        Ok(Conn { client: made.into(), server, entry, state: "tcp_established", port })
+        Ok(Conn {
+            client: made.into(),
+            server,
+            entry,
+            state: "tcp_established",
+            port,
+        })
     }
 
     /// Sends a little from one end to the other, which acknowledges at once.
@@ -108,8 +125,13 @@ impl Stage {
         self.clock.same_jiffy(at, "data and its acknowledgement")?;
         if conn.state == "tcp_established" {
             // Data on its way only ever shortens the timeout.
-            let shorter = self.timeout("tcp_timeout_unacknowledged") < self.timeout("tcp_timeout_established");
-            let timer = if shorter { "tcp_timeout_unacknowledged" } else { "tcp_timeout_established" };
+            let shorter = self.timeout("tcp_timeout_unacknowledged")
+                < self.timeout("tcp_timeout_established");
+            let timer = if shorter {
+                "tcp_timeout_unacknowledged"
+            } else {
+                "tcp_timeout_established"
+            };
             self.refresh(conn.entry, at, conn.state, timer);
             self.refresh(conn.entry, at, conn.state, "tcp_timeout_established");
         } else {
@@ -124,28 +146,49 @@ impl Stage {
         self.exchange(conn, Side::Client)?;
         self.clock.same_jiffy(at, "a pickup")?;
         // A stream that begins in its middle has no window yet, which counts as a closed one.
-        conn.entry = self.insert("tcp", conn.port, at, "tcp_established", "tcp_timeout_max_retrans");
+        conn.entry = self.insert(
+            "tcp",
+            conn.port,
+            at,
+            "tcp_established",
+            "tcp_timeout_max_retrans",
+        );
         self.ledger.entries[conn.entry].pickup = true;
         // The first answer finds no answer seen before it, so the long timer has to wait.
-        self.refresh(conn.entry, at, "tcp_established", "tcp_timeout_unacknowledged");
+        self.refresh(
+            conn.entry,
+            at,
+            "tcp_established",
+            "tcp_timeout_unacknowledged",
+        );
         Ok(())
     }
 
     fn exchange(&self, conn: &mut Conn, from: Side) -> Result<(), TrafficError> {
         let mut bytes = [b'x'; 200];
         conn.end(from).write_all(&bytes).map_err(socket("send"))?;
-        conn.end(from.other()).read_exact(&mut bytes).map_err(socket("receive"))
+        conn.end(from.other())
+            .read_exact(&mut bytes)
+            .map_err(socket("receive"))
     }
 
     /// One end says that it has no more to send; the other end's kernel acknowledges that at once.
     pub fn finish(&mut self, conn: &mut Conn, side: Side) -> Result<(), TrafficError> {
         let at = self.clock.align()?;
-        conn.end(side).shutdown(Shutdown::Write).map_err(socket("shutdown"))?;
+        conn.end(side)
+            .shutdown(Shutdown::Write)
+            .map_err(socket("shutdown"))?;
         self.clock.same_jiffy(at, "a FIN and its acknowledgement")?;
         let path = if conn.state == "tcp_established" {
-            [("tcp_fin_wait", "tcp_timeout_fin_wait"), ("tcp_close_wait", "tcp_timeout_close_wait")]
+            [
+                ("tcp_fin_wait", "tcp_timeout_fin_wait"),
+                ("tcp_close_wait", "tcp_timeout_close_wait"),
+            ]
         } else {
-            [("tcp_last_ack", "tcp_timeout_last_ack"), ("tcp_time_wait", "tcp_timeout_time_wait")]
+            [
+                ("tcp_last_ack", "tcp_timeout_last_ack"),
+                ("tcp_time_wait", "tcp_timeout_time_wait"),
+            ]
         };
         for (state, timer) in path {
             self.refresh(conn.entry, at, state, timer);
@@ -155,7 +198,12 @@ impl Stage {
     }
 
     /// Both ends finish, the first one first, with `pause` in between.
-    pub fn close(&mut self, mut conn: Conn, first: Side, pause: Duration) -> Result<(), TrafficError> {
+    pub fn close(
+        &mut self,
+        mut conn: Conn,
+        first: Side,
+        pause: Duration,
+    ) -> Result<(), TrafficError> {
         self.finish(&mut conn, first)?;
         if !pause.is_zero() {
             self.pause(pause)?;
@@ -165,7 +213,9 @@ impl Stage {
 
     /// The client resets the connection.
     pub fn reset(&mut self, conn: Conn) -> Result<(), TrafficError> {
-        SockRef::from(&conn.client).set_linger(Some(Duration::ZERO)).map_err(socket("SO_LINGER"))?;
+        SockRef::from(&conn.client)
+            .set_linger(Some(Duration::ZERO))
+            .map_err(socket("SO_LINGER"))?;
         let at = self.clock.align()?;
         drop(conn.client);
         self.clock.same_jiffy(at, "a reset")?;
@@ -192,7 +242,9 @@ impl Stage {
         let answer = made.connect(&to.into());
         self.clock.same_jiffy(at, "a refusal")?;
         if !answer.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
-            return Err(TrafficError::Surprise(format!("port {port} did not refuse")));
+            return Err(TrafficError::Surprise(format!(
+                "port {port} did not refuse"
+            )));
         }
         let entry = self.insert("tcp", port, at, "tcp_syn_sent", "tcp_timeout_syn_sent");
         self.kill(entry, at, Reason::ResetBeforeReply);
@@ -207,7 +259,8 @@ impl Stage {
     pub fn call_nobody(&mut self, port: u16) -> Result<Socket, TrafficError> {
         let to = SocketAddr::from((DEAD4, port));
         let made = self.client_socket(to, 0)?;
-        made.set_nonblocking(true).map_err(socket("client socket"))?;
+        made.set_nonblocking(true)
+            .map_err(socket("client socket"))?;
         let at = self.clock.align()?;
         let begun = made.connect(&to.into());
         self.clock.same_jiffy(at, "a SYN")?;

@@ -27,9 +27,13 @@ impl Want {
         match (self, got) {
             (Self::Anything, _) | (Self::Nothing, None | Some(Value::Null)) => true,
             (Self::Count(want), Some(got)) => got.as_u64() == Some(*want),
-            (Self::Between(low, high), Some(got)) => got.as_f64().is_some_and(|got| *low <= got && got <= *high),
+            (Self::Between(low, high), Some(got)) => {
+                got.as_f64().is_some_and(|got| *low <= got && got <= *high)
+            }
             (Self::Is(want), Some(got)) => want == got,
-            (Self::OneOf(words), Some(got)) => got.as_str().is_some_and(|got| words.iter().any(|word| word == got)),
+            (Self::OneOf(words), Some(got)) => got
+                .as_str()
+                .is_some_and(|got| words.iter().any(|word| word == got)),
             (Self::Nothing, Some(got)) => got.as_f64() == Some(0.0),
             (_, None) => false,
         }
@@ -74,31 +78,37 @@ impl Wants {
 }
 
 /// Words that tell the rows of a list apart, the first that a row has.
-const KEYS: [&[&str]; 5] = [&["state", "reason"], &["proto", "port"], &["name"], &["event"], &["proto"]];
+const KEYS: [&[&str]; 5] = [
+    &["state", "reason"],
+    &["proto", "port"],
+    &["name"],
+    &["event"],
+    &["proto"],
+];
 
 /// A report as one flat map: `states[udp_stream].entered` and so on.
 #[must_use]
 pub fn flatten(report: &Value) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
-    walk(report, String::new(), &mut flat);
+    walk(report, "", &mut flat);
     flat
 }
 
-fn walk(value: &Value, path: String, flat: &mut BTreeMap<String, Value>) {
+fn walk(value: &Value, path: &str, flat: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
             for (key, field) in fields {
                 let dot = if path.is_empty() { "" } else { "." };
-                walk(field, format!("{path}{dot}{key}"), flat);
+                walk(field, &format!("{path}{dot}{key}"), flat);
             }
         }
         Value::Array(rows) => {
             for (number, row) in rows.iter().enumerate() {
-                walk(row, format!("{path}[{}]", row_key(row, number)), flat);
+                walk(row, &format!("{path}[{}]", row_key(row, number)), flat);
             }
         }
         leaf => {
-            if flat.insert(path.clone(), leaf.clone()).is_some() {
+            if flat.insert(path.to_owned(), leaf.clone()).is_some() {
                 flat.insert(format!("{path} (twice)"), leaf.clone());
             }
         }
@@ -121,10 +131,14 @@ fn row_key(row: &Value, number: usize) -> String {
 pub fn diff(wants: &Wants, report: &Value) -> Vec<String> {
     let flat = flatten(report);
     let missing = Value::String("no such field".to_owned());
-    let wrong = wants.0.iter().filter(|(path, want)| !want.met_by(flat.get(*path))).map(|(path, want)| {
-        let got = flat.get(path).unwrap_or(&missing);
-        format!("{path}: expected {want}, got {got}")
-    });
+    let wrong = wants
+        .0
+        .iter()
+        .filter(|(path, want)| !want.met_by(flat.get(*path)))
+        .map(|(path, want)| {
+            let got = flat.get(path).unwrap_or(&missing);
+            format!("{path}: expected {want}, got {got}")
+        });
     let surplus = flat
         .iter()
         .filter(|(path, _)| !wants.0.contains_key(*path))
@@ -140,7 +154,9 @@ mod tests {
 
     #[test]
     fn rows_are_named_by_what_tells_them_apart() {
-        let flat = flatten(&json!({"deaths": [{"state": "icmp", "reason": "expired", "count": 2}], "x": {"y": 1}}));
+        let flat = flatten(
+            &json!({"deaths": [{"state": "icmp", "reason": "expired", "count": 2}], "x": {"y": 1}}),
+        );
         assert_eq!(flat["deaths[icmp/expired].count"], json!(2));
         assert_eq!(flat["x.y"], json!(1));
     }
@@ -152,7 +168,10 @@ mod tests {
         wants.put("b", Want::Between(0.5, 1.5));
         wants.put("c", Want::Nothing);
         let report = json!({"a": 2, "b": 1.0, "c": 0, "d": 4});
-        assert_eq!(diff(&wants, &report), ["a: expected 1, got 2", "d: expected no such field, got 4"]);
+        assert_eq!(
+            diff(&wants, &report),
+            ["a: expected 1, got 2", "d: expected no such field, got 4"]
+        );
     }
 
     #[test]
@@ -167,6 +186,9 @@ mod tests {
     fn a_missing_field_is_a_difference() {
         let mut wants = Wants::default();
         wants.put("a", Want::Count(0));
-        assert_eq!(diff(&wants, &json!({})), ["a: expected 0, got \"no such field\""]);
+        assert_eq!(
+            diff(&wants, &json!({})),
+            ["a: expected 0, got \"no such field\""]
+        );
     }
 }

@@ -3,11 +3,18 @@
 use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
-use super::ledger::{Entry, Ledger, Name};
+use super::ledger::{Entry, Ledger};
 use super::scope::Scope;
 
 /// Losses that a report counts by cause; there must be none of any.
-const LOSSES: [&str; 6] = ["map_full", "read_failed", "probe_missed", "namespaces_full", "ports_full", "stack_failed"];
+const LOSSES: [&str; 6] = [
+    "map_full",
+    "read_failed",
+    "probe_missed",
+    "namespaces_full",
+    "ports_full",
+    "stack_failed",
+];
 
 /// Causes for which something is not attributed to a timer.
 const UNATTRIBUTED: [&str; 8] = [
@@ -56,7 +63,10 @@ pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
         let path = format!("hooks[{event}]");
         wants.put(format!("{path}.event"), Want::Anything);
         wants.put(format!("{path}.symbol"), Want::Anything);
-        wants.put(format!("{path}.kind"), Want::OneOf(vec!["kprobe".to_owned(), "fentry".to_owned()]));
+        wants.put(
+            format!("{path}.kind"),
+            Want::OneOf(vec!["kprobe".to_owned(), "fentry".to_owned()]),
+        );
     }
     for loss in LOSSES {
         wants.put(format!("losses.{loss}"), Want::Count(0));
@@ -73,31 +83,42 @@ pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
     wants
 }
 
-fn scope(wants: &mut Wants, at: &str, ledger: &Ledger, watch: &Watch, count: Option<&str>, settings: Option<&str>) {
+fn scope(
+    wants: &mut Wants,
+    at: &str,
+    ledger: &Ledger,
+    watch: &Watch,
+    count: Option<&str>,
+    settings: Option<&str>,
+) {
     Scope::count(ledger, count, watch.span).want(wants, at, ledger, watch.duration_s, settings);
     let (max, buckets) = watch.table;
     wants.put(format!("{at}table.max"), Want::Count(max));
     wants.put(format!("{at}table.buckets"), Want::Count(buckets));
     for cause in UNATTRIBUTED {
-        let entries = ledger
+        let met: u64 = ledger
             .entries
             .iter()
             .filter(|entry| count.is_none_or(|name| name == entry.namespace))
-            .filter(|entry| if cause == "unconfirmed" { began_with_a_packet(entry) } else { entry.outside.as_deref() == Some(cause) })
-            .count() as u64;
-        let refreshes: u64 = ledger
-            .unclear
-            .iter()
-            .filter(|(name, _)| count.is_none_or(|wanted| wanted == *name))
-            .filter_map(|(_, causes)| causes.get(&Name::Borrowed(cause)))
+            .map(|entry| times(entry, cause))
             .sum();
-        wants.put(format!("{at}unattributed.{cause}"), Want::Count(entries + refreshes));
+        wants.put(
+            format!("{at}unattributed.{cause}"),
+            Want::Count(met),
+        );
     }
 }
 
-/// Whether a hook saw the packet that began the entry: that one is not confirmed yet.
-fn began_with_a_packet(entry: &Entry) -> bool {
-    !entry.before && entry.outside.is_none() && entry.proto != "other"
+/// How often a cause is met in one entry.
+fn times(entry: &Entry, cause: &str) -> u64 {
+    if cause == "unconfirmed" {
+        // The packet that begins an entry is seen before the entry is confirmed.
+        return u64::from(!entry.before && entry.outside.is_none());
+    }
+    match &entry.outside {
+        Some((outside, times)) if outside == cause => *times,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -106,11 +127,20 @@ mod tests {
     use super::*;
 
     fn step(at: u64, state: &'static str, timer: &'static str) -> Step {
-        Step { at, state: state.into(), timer: timer.into(), timeout: 100, unclear: false }
+        Step {
+            at,
+            state: state.into(),
+            timer: timer.into(),
+            timeout: 100,
+        }
     }
 
     fn ledger() -> Ledger {
-        let mut ledger = Ledger { jiffy_s: 0.004, slack: 2, ..Ledger::default() };
+        let mut ledger = Ledger {
+            jiffy_s: 0.004,
+            slack: 2,
+            ..Ledger::default()
+        };
         let entry = ledger.insert(Entry {
             namespace: "router".to_owned(),
             proto: "udp".into(),
@@ -144,11 +174,26 @@ mod tests {
     #[test]
     fn an_expired_flow_is_expected_in_every_counter() {
         let wants = expect(&ledger(), &watch());
-        assert_eq!(wants.get("deaths[udp_replied/expired].count"), Some(&Want::Count(1)));
-        assert_eq!(wants.get("states[udp_unreplied].moved_on"), Some(&Want::Count(1)));
-        assert_eq!(wants.get("timers[udp_timeout].resumed_gaps.count"), Some(&Want::Count(1)));
-        assert_eq!(wants.get("timers[udp_timeout].max_gap.count"), Some(&Want::Count(1)));
-        assert_eq!(wants.get("namespaces[router].ports[udp/53].inserts"), Some(&Want::Count(1)));
+        assert_eq!(
+            wants.get("deaths[udp_replied/expired].count"),
+            Some(&Want::Count(1))
+        );
+        assert_eq!(
+            wants.get("states[udp_unreplied].moved_on"),
+            Some(&Want::Count(1))
+        );
+        assert_eq!(
+            wants.get("timers[udp_timeout].resumed_gaps.count"),
+            Some(&Want::Count(1))
+        );
+        assert_eq!(
+            wants.get("timers[udp_timeout].max_gap.count"),
+            Some(&Want::Count(1))
+        );
+        assert_eq!(
+            wants.get("namespaces[router].ports[udp/53].inserts"),
+            Some(&Want::Count(1))
+        );
         assert_eq!(wants.get("balance.live_at_end"), Some(&Want::Count(0)));
     }
 
@@ -157,7 +202,10 @@ mod tests {
         let mut ledger = ledger();
         ledger.kill(0, 1300, Reason::Deleted);
         let wants = expect(&ledger, &watch());
-        assert_eq!(wants.get("states[udp_replied].killed"), Some(&Want::Count(1)));
+        assert_eq!(
+            wants.get("states[udp_replied].killed"),
+            Some(&Want::Count(1))
+        );
         assert_eq!(wants.get("overdue.count"), Some(&Want::Count(0)));
     }
 

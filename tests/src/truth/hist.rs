@@ -30,6 +30,12 @@ impl Samples {
         self.low.len() as u64
     }
 
+    /// Sum of all, at least and at most.
+    #[must_use]
+    pub fn sum(&self) -> (u64, u64) {
+        (self.low.iter().sum(), self.high.iter().sum())
+    }
+
     /// Adds what a histogram of these samples must show below `path`.
     pub fn want(&self, wants: &mut Wants, path: &str, jiffy_s: f64, slack: u64) {
         wants.put(format!("{path}.count"), Want::Count(self.count()));
@@ -37,7 +43,13 @@ impl Samples {
         let mut high = self.high.clone();
         low.sort_unstable();
         high.sort_unstable();
-        for (name, quantile) in [("p50_s", 0.5), ("p90_s", 0.9), ("p99_s", 0.99), ("p999_s", 0.999), ("max_s", 1.0)] {
+        for (name, quantile) in [
+            ("p50_s", 0.5),
+            ("p90_s", 0.9),
+            ("p99_s", 0.99),
+            ("p999_s", 0.999),
+            ("max_s", 1.0),
+        ] {
             let path = format!("{path}.{name}");
             let want = match (at(&low, quantile), at(&high, quantile)) {
                 (Some(low), Some(high)) => {

@@ -51,8 +51,6 @@ pub struct Step {
     pub timer: Name,
     /// The timer's value then, in jiffies.
     pub timeout: u64,
-    /// A refresh of which the gap before cannot be told.
-    pub unclear: bool,
 }
 
 /// How an entry ended.
@@ -81,8 +79,8 @@ pub struct Entry {
     pub pickup: bool,
     /// It was in the table before the watch began.
     pub before: bool,
-    /// Its timeout is outside the rules: the cause, as in tracker's `unattributed`.
-    pub outside: Option<Name>,
+    /// Its gaps cannot be told: the cause, as in tracker's `unattributed`, and how often it is met.
+    pub outside: Option<(Name, u64)>,
     /// Its refreshes, the first at insert.
     pub steps: Vec<Step>,
     /// Its end, if it has ended.
@@ -121,8 +119,6 @@ pub struct Ledger {
     pub jiffy_s: f64,
     /// How far two clocks may differ, in jiffies.
     pub slack: u64,
-    /// Causes counted for single refreshes, by namespace and cause.
-    pub unclear: BTreeMap<String, BTreeMap<Name, u64>>,
     /// Timer settings at the end of the watch in seconds, by namespace and timer.
     pub settings: BTreeMap<String, BTreeMap<Name, u64>>,
 }
@@ -131,15 +127,20 @@ impl Ledger {
     /// Reads it from a file.
     pub fn load(path: &Path) -> Result<Self, LedgerError> {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|source| LedgerError::File { path: name.clone(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| LedgerError::File {
+            path: name.clone(),
+            source,
+        })?;
         serde_json::from_str(&text).map_err(|source| LedgerError::Foreign { path: name, source })
     }
 
     /// Writes it to a file.
     pub fn save(&self, path: &Path) -> Result<(), LedgerError> {
         let name = path.display().to_string();
-        let text = serde_json::to_string(self)
-            .map_err(|source| LedgerError::Foreign { path: name.clone(), source })?;
+        let text = serde_json::to_string(self).map_err(|source| LedgerError::Foreign {
+            path: name.clone(),
+            source,
+        })?;
         fs::write(path, text).map_err(|source| LedgerError::File { path: name, source })
     }
 
@@ -152,8 +153,16 @@ impl Ledger {
     /// Writes down a death that is no expiry.
     pub fn kill(&mut self, entry: usize, at: u64, reason: Reason) {
         let entry = &mut self.entries[entry];
-        let state = entry.steps.last().map_or(Name::Borrowed("generic"), |step| step.state.clone());
-        entry.death = Some(Death { at, reason, state, removed: at });
+        let state = entry
+            .steps
+            .last()
+            .map_or(Name::Borrowed("generic"), |step| step.state.clone());
+        entry.death = Some(Death {
+            at,
+            reason,
+            state,
+            removed: at,
+        });
     }
 
     /// The jiffy at which a living entry expires if nothing refreshes it.
@@ -167,10 +176,21 @@ impl Ledger {
 
     /// Writes down that all living entries of a namespace that should have expired by `removed` have.
     pub fn expire(&mut self, namespace: &str, removed: u64) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.namespace == namespace) {
-            let (Some(at), Some(last)) = (Self::expiry(entry), entry.steps.last()) else { continue };
+        for entry in self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.namespace == namespace)
+        {
+            let (Some(at), Some(last)) = (Self::expiry(entry), entry.steps.last()) else {
+                continue;
+            };
             if at <= removed {
-                entry.death = Some(Death { at, reason: Reason::Expired, state: last.state.clone(), removed });
+                entry.death = Some(Death {
+                    at,
+                    reason: Reason::Expired,
+                    state: last.state.clone(),
+                    removed,
+                });
             }
         }
     }

@@ -14,8 +14,6 @@ struct StateRow {
     expired: u64,
     killed: u64,
     residency: Samples,
-    /// Time within the watch that entries spent in it and left.
-    spent: u64,
     /// Time that living entries have spent in it by the end of the watch.
     open: u64,
     /// Time for which expired entries stayed in the table.
@@ -72,14 +70,14 @@ impl Scope {
     }
 
     fn add(&mut self, entry: &Entry, (begin, end): (u64, u64)) {
-        let (Some(first), Some(last)) = (entry.steps.first(), entry.steps.last()) else { return };
-        let gone = entry.death.as_ref().map_or((end, end), |death| (death.at, death.removed));
+        let (Some(first), Some(last)) = (entry.steps.first(), entry.steps.last()) else {
+            return;
+        };
+        let gone = entry
+            .death
+            .as_ref()
+            .map_or((end, end), |death| (death.at, death.removed));
         let since = if entry.before { begin } else { first.at };
-        let port = self.ports.entry((entry.proto.clone(), entry.port)).or_default();
-        port.inserts += u64::from(!entry.before);
-        port.deaths += u64::from(entry.death.is_some());
-        port.low += gone.0.saturating_sub(since);
-        port.high += gone.1.saturating_sub(since);
         self.presence.0 += gone.0.saturating_sub(since);
         self.presence.1 += gone.1.saturating_sub(since);
         self.changes.push((since, 1));
@@ -91,9 +89,17 @@ impl Scope {
             row.0 += 1;
             row.1 += u64::from(entry.pickup);
         }
-        self.add_states(entry, begin, end);
-        if entry.outside.is_none() {
+        // An older entry that no packet touched was never looked at.
+        if entry.outside.is_none() && (!entry.before || entry.steps.len() > 1) {
             self.add_gaps(entry);
+        }
+        if !entry.before {
+            self.add_states(entry, end);
+            let port = self.ports.entry((entry.proto.clone(), entry.port)).or_default();
+            port.inserts += 1;
+            port.deaths += u64::from(entry.death.is_some());
+            port.low += gone.0.saturating_sub(since);
+            port.high += gone.1.saturating_sub(since);
         }
         let Some(death) = &entry.death else {
             self.live_at_end += 1;
@@ -101,19 +107,20 @@ impl Scope {
         };
         self.changes.push((death.removed, -1));
         self.destroyed += 1;
-        *self.deaths.entry((death.state.clone(), death.reason)).or_default() += 1;
+        *self
+            .deaths
+            .entry((death.state.clone(), death.reason))
+            .or_default() += 1;
         if !entry.before {
             self.lifetime.add(death.at - first.at);
         }
         if death.reason == Reason::Expired {
             self.overdue.add_range(0, death.removed - death.at);
-            if entry.outside.is_none() {
-                self.timers.entry(last.timer.clone()).or_default().expired += 1;
-            }
+            self.timers.entry(last.timer.clone()).or_default().expired += 1;
         }
     }
 
-    fn add_states(&mut self, entry: &Entry, begin: u64, end: u64) {
+    fn add_states(&mut self, entry: &Entry, end: u64) {
         let mut visits: Vec<(Name, u64)> = Vec::new();
         for step in &entry.steps {
             if visits.last().is_none_or(|(state, _)| *state != step.state) {
@@ -121,35 +128,29 @@ impl Scope {
             }
         }
         if let Some(death) = &entry.death
-            && visits.last().is_some_and(|(state, _)| *state != death.state)
+            && visits
+                .last()
+                .is_some_and(|(state, _)| *state != death.state)
         {
             visits.push((death.state.clone(), death.at));
         }
         let left = visits.iter().skip(1).map(|(_, at)| Some(*at)).chain([None]);
-        for (number, ((state, at), left)) in visits.iter().zip(left).enumerate() {
-            // When an older entry entered the state that it was found in, nobody saw.
-            let seen = number > 0 || !entry.before;
+        for ((state, at), left) in visits.iter().zip(left) {
             let row = self.states.entry(state.clone()).or_default();
             row.entered += 1;
             match (left, &entry.death) {
                 (Some(left), _) => {
                     row.moved_on += 1;
-                    row.spent += left.saturating_sub((*at).max(begin));
-                    if seen {
-                        row.residency.add(left - at);
-                    }
+                    row.residency.add(left - at);
                 }
                 (None, Some(death)) => {
                     let expired = death.reason == Reason::Expired;
                     row.expired += u64::from(expired);
                     row.killed += u64::from(!expired);
-                    if seen {
-                        row.residency.add(death.at - at);
-                    }
-                    row.spent += death.at.saturating_sub((*at).max(begin));
+                    row.residency.add(death.at - at);
                     row.overdue += death.removed - death.at;
                 }
-                (None, None) => row.open += end.saturating_sub((*at).max(begin)),
+                (None, None) => row.open += end.saturating_sub(*at),
             }
         }
     }
@@ -157,18 +158,26 @@ impl Scope {
     fn add_gaps(&mut self, entry: &Entry) {
         let mut longest: BTreeMap<&Name, u64> = BTreeMap::new();
         for (step, next) in entry.steps.iter().zip(entry.steps.iter().skip(1)) {
-            let gap = if next.unclear { 0 } else { next.at - step.at };
+            let gap = next.at - step.at;
             let seen = longest.entry(&step.timer).or_default();
             *seen = gap.max(*seen);
             if gap > 0 {
-                self.timers.entry(step.timer.clone()).or_default().resumed.add(gap);
+                self.timers
+                    .entry(step.timer.clone())
+                    .or_default()
+                    .resumed
+                    .add(gap);
             }
         }
         if let Some(last) = entry.steps.last() {
             longest.entry(&last.timer).or_default();
         }
         for (timer, gap) in longest {
-            self.timers.entry(timer.clone()).or_default().max_gap.add(gap);
+            self.timers
+                .entry(timer.clone())
+                .or_default()
+                .max_gap
+                .add(gap);
         }
     }
 
@@ -180,15 +189,28 @@ impl Scope {
         for (number, (at, change)) in changes.iter().enumerate() {
             now += change;
             peak = peak.max(now);
-            if changes.get(number + 1).is_none_or(|(next, _)| next - at >= span) {
+            if changes
+                .get(number + 1)
+                .is_none_or(|(next, _)| next - at >= span)
+            {
                 plateau = plateau.max(now);
             }
         }
-        (u64::try_from(peak).unwrap_or(0), u64::try_from(plateau).unwrap_or(0))
+        (
+            u64::try_from(peak).unwrap_or(0),
+            u64::try_from(plateau).unwrap_or(0),
+        )
     }
 
     /// Adds what this scope's part of the report must hold. `at` ends in a dot unless it is empty.
-    pub fn want(&self, wants: &mut Wants, at: &str, ledger: &Ledger, duration_s: f64, namespace: Option<&str>) {
+    pub fn want(
+        &self,
+        wants: &mut Wants,
+        at: &str,
+        ledger: &Ledger,
+        duration_s: f64,
+        namespace: Option<&str>,
+    ) {
         let counts = [
             ("inserted", self.inserted),
             ("destroyed", self.destroyed),
@@ -213,21 +235,36 @@ impl Scope {
         }
         self.want_states(wants, at, ledger, duration_s);
         self.want_timers(wants, at, ledger, duration_s, namespace);
-        self.lifetime.want(wants, &format!("{at}lifetime"), ledger.jiffy_s, ledger.slack);
-        self.overdue.want(wants, &format!("{at}overdue"), ledger.jiffy_s, ledger.slack);
+        self.lifetime.want(
+            wants,
+            &format!("{at}lifetime"),
+            ledger.jiffy_s,
+            ledger.slack,
+        );
+        self.overdue
+            .want(wants, &format!("{at}overdue"), ledger.jiffy_s, ledger.slack);
         for ((proto, port), row) in &self.ports {
             let path = format!("{at}ports[{proto}/{port}]");
             wants.put(format!("{path}.proto"), Want::Anything);
             wants.put(format!("{path}.port"), Want::Anything);
             wants.put(format!("{path}.inserts"), Want::Count(row.inserts));
             wants.put(format!("{path}.deaths"), Want::Count(row.deaths));
-            wants.put(format!("{path}.entry_seconds"), span(row.low, row.high, ledger, 1.0));
+            wants.put(
+                format!("{path}.entry_seconds"),
+                span(row.low, row.high, ledger, 1.0),
+            );
         }
         let second = (1.0 / ledger.jiffy_s) as u64;
         let (peak, plateau) = self.peaks(2 * second);
-        wants.put(format!("{at}count.max"), Want::Between(plateau as f64, peak as f64));
+        wants.put(
+            format!("{at}count.max"),
+            Want::Between(plateau as f64, peak as f64),
+        );
         wants.put(format!("{at}count.p99"), Want::Between(0.0, peak as f64));
-        wants.put(format!("{at}count.mean"), span(self.presence.0, self.presence.1, ledger, duration_s));
+        wants.put(
+            format!("{at}count.mean"),
+            span(self.presence.0, self.presence.1, ledger, duration_s),
+        );
     }
 
     fn want_states(&self, wants: &mut Wants, at: &str, ledger: &Ledger, duration_s: f64) {
@@ -238,23 +275,59 @@ impl Scope {
             wants.put(format!("{path}.moved_on"), Want::Count(row.moved_on));
             wants.put(format!("{path}.expired"), Want::Count(row.expired));
             wants.put(format!("{path}.killed"), Want::Count(row.killed));
-            row.residency.want(wants, &format!("{path}.residency"), ledger.jiffy_s, ledger.slack);
-            let occupancy = span(row.spent, row.spent + row.open + row.overdue, ledger, duration_s);
+            row.residency.want(
+                wants,
+                &format!("{path}.residency"),
+                ledger.jiffy_s,
+                ledger.slack,
+            );
+            let (low, high) = row.residency.sum();
+            let occupancy = span(
+                low,
+                high + row.open + row.overdue,
+                ledger,
+                duration_s,
+            );
             wants.put(format!("{path}.occupancy_mean"), occupancy);
         }
     }
 
-    fn want_timers(&self, wants: &mut Wants, at: &str, ledger: &Ledger, duration_s: f64, namespace: Option<&str>) {
+    fn want_timers(
+        &self,
+        wants: &mut Wants,
+        at: &str,
+        ledger: &Ledger,
+        duration_s: f64,
+        namespace: Option<&str>,
+    ) {
         for (timer, row) in &self.timers {
             let path = format!("{at}timers[{timer}]");
-            let setting = namespace.and_then(|name| ledger.settings.get(name)?.get(timer)).copied();
+            let setting = namespace
+                .and_then(|name| ledger.settings.get(name)?.get(timer))
+                .copied();
             let rate = row.expired as f64 / duration_s;
             wants.put(format!("{path}.name"), Want::Anything);
-            wants.put(format!("{path}.current_s"), setting.map_or(Want::Anything, Want::Count));
-            row.resumed.want(wants, &format!("{path}.resumed_gaps"), ledger.jiffy_s, ledger.slack);
-            row.max_gap.want(wants, &format!("{path}.max_gap"), ledger.jiffy_s, ledger.slack);
+            wants.put(
+                format!("{path}.current_s"),
+                setting.map_or(Want::Anything, Want::Count),
+            );
+            row.resumed.want(
+                wants,
+                &format!("{path}.resumed_gaps"),
+                ledger.jiffy_s,
+                ledger.slack,
+            );
+            row.max_gap.want(
+                wants,
+                &format!("{path}.max_gap"),
+                ledger.jiffy_s,
+                ledger.slack,
+            );
             wants.put(format!("{path}.expired"), Want::Count(row.expired));
-            wants.put(format!("{path}.expired_per_s"), Want::Between(rate * 0.99, rate * 1.01));
+            wants.put(
+                format!("{path}.expired_per_s"),
+                Want::Between(rate * 0.99, rate * 1.01),
+            );
         }
     }
 }
@@ -262,5 +335,8 @@ impl Scope {
 /// A time in jiffies as seconds over `per`, with room for the histogram's width and a second of sampling.
 fn span(low: u64, high: u64, ledger: &Ledger, per: f64) -> Want {
     let seconds = |jiffies: u64| jiffies as f64 * ledger.jiffy_s;
-    Want::Between(seconds(low) * 0.95 / per - 0.05, seconds(high) * 1.05 / per + 0.05)
+    Want::Between(
+        seconds(low) * 0.95 / per - 0.05,
+        seconds(high) * 1.05 / per + 0.05,
+    )
 }

@@ -110,6 +110,7 @@ impl Watch {
             log_level: options.log_level as u8,
             cpus: u64::from(machine.possible_cpus),
         };
+        unlock_memory();
         let (mut ebpf, hooks) = load::load(&plan)?;
         let logger = EbpfLogger::init(&mut ebpf)
             .inspect_err(|error| log::debug!("no diagnostics from the programs: {error}"))
@@ -283,6 +284,14 @@ impl Watch {
             namespace.live = if gone { 0 } else { live };
         }
         Ok(sample)
+    }
+}
+
+/// Kernels before 5.11 count maps as locked memory of the process.
+fn unlock_memory() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+        log::debug!("the limit of locked memory stays as it is: {error}");
     }
 }
 
