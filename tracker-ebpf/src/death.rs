@@ -69,13 +69,12 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
         tally.expiry(seen.timer, overdue_us);
     }
     if let Some(record) = record {
-        if config::OBSERVED.load() & (1 << entry.proto() as u32) == 0
-            && !matches!(seen.timer, Timer::Unknown)
-            && seen.refreshed != record.refreshed
-        {
-            // Refreshed by packets that no hook saw: no telling how often.
-            tally.unattributed(Cause::Unobserved);
-            record.timer = Timer::Unknown as u8;
+        if !entry.is_observed() {
+            // Refreshed by packets that no hook saw, no telling how often.
+            if !matches!(seen.timer, Timer::Unknown) && seen.refreshed != record.refreshed {
+                tally.unattributed(Cause::Unobserved);
+            }
+            seen.timer = Timer::Unknown;
         }
         record.look(&seen, &mut tally);
         let outcome = if expired { Outcome::Expired } else { Outcome::Killed };

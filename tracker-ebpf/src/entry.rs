@@ -145,6 +145,12 @@ impl Entry {
         Proto::from_id(self.proto as usize).unwrap_or(Proto::Other)
     }
 
+    /// A hook sees its packets.
+    #[inline(always)]
+    pub fn is_observed(&self) -> bool {
+        config::OBSERVED.load() & (1 << u32::from(self.proto)) != 0
+    }
+
     /// Destination port of the original direction, host order; for ICMP and GRE what conntrack
     /// keeps in its place is not a port.
     #[inline(always)]

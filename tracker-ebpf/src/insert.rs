@@ -32,6 +32,10 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     } else {
         seen.refreshed = now;
     }
+    if !entry.is_observed() {
+        // Its gaps will not be seen, so it must not count as one without any.
+        seen.timer = Timer::Unknown;
+    }
     // SAFETY: a helper without arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let mut record = Record::inserted(&seen, now_ns, &mut tally);

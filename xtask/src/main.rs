@@ -1,5 +1,6 @@
 //! What a contributor types: `cargo xtask COMMAND`.
 
+mod bench;
 mod cache;
 mod compiler;
 mod demo;
@@ -41,6 +42,7 @@ enum Xtask {
     Dist,
     Demo(demo::DemoArgs),
     Test(test::TestArgs),
+    Bench(bench::BenchArgs),
     Vm(vm::VmArgs),
 }
 
@@ -61,6 +63,7 @@ fn run(command: Xtask) -> Result<u8> {
         Xtask::Dist => dist::command().map(|()| 0),
         Xtask::Demo(args) => args.run(),
         Xtask::Test(args) => args.run(),
+        Xtask::Bench(args) => args.run(),
         Xtask::Vm(args) => Ok(args.run()),
     }
 }

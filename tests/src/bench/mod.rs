@@ -49,6 +49,7 @@ pub fn all(tracker: Option<&Path>) -> Result<Report> {
     report.whole = whole(tracker)?;
     if let Some(path) = tracker {
         for case in work::CASES {
+            eprintln!("vm-bench: {} by program", case.name);
             report.programs.extend(programs(path, case.name)?);
         }
         eprintln!("vm-bench: user space");
@@ -70,7 +71,7 @@ fn whole(tracker: Option<&Path>) -> Result<Vec<Whole>> {
             Ok(Whole {
                 observer: observer.name(),
                 mean: measured.mean,
-                made: measured.units,
+                made: measured.made,
                 seen: measured.seen,
             })
         })

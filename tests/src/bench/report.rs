@@ -98,8 +98,10 @@ pub struct Measured {
     pub median: f64,
     /// Nanoseconds per unit over the whole run.
     pub mean: f64,
-    /// Units in the run.
+    /// Units that were measured.
     pub units: u64,
+    /// Units with those of the warm-up.
+    pub made: u64,
     /// The programs, if they were asked for.
     pub programs: Vec<Program>,
     /// Units that the observer reported one by one.

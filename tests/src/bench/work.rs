@@ -12,6 +12,8 @@ use crate::traffic::run_first;
 
 /// Batches that are measured, after one that warms up.
 const BATCHES: usize = 11;
+/// Before each batch everybody else may run, so that what the kernel puts off does not pile up.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// One kind of work.
 pub struct Case {
@@ -99,9 +101,13 @@ pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measure
         run_first().context("cannot go before all other processes; this takes root")?;
     }
     let mut work = (case.prepare)()?;
-    work()?;
+    let mut batch = || {
+        std::thread::sleep(BREATH);
+        work()
+    };
+    let warm_up = batch()?;
     let before = counted(programs)?;
-    let batches = (0..BATCHES).map(|_| work()).collect::<Result<Vec<_>>>()?;
+    let batches = (0..BATCHES).map(|_| batch()).collect::<Result<Vec<_>>>()?;
     let programs = programs::since(&before, counted(programs)?);
     let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
     let units: u64 = batches.iter().map(|batch| batch.units).sum();
@@ -109,6 +115,7 @@ pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measure
         median: median(batches.iter().map(Batch::per_unit)),
         mean: ns as f64 / units as f64,
         units,
+        made: units + warm_up.units,
         programs,
         seen: None,
     })

@@ -60,19 +60,21 @@ pub fn refused(command: &mut Command, code: i32) -> Result<Output> {
         done.status
     );
     ensure!(
-        sentences(&said) >= 2,
+        statements(&said) >= 2,
         "{line}: says {said:?}, which is not what is wrong and what to do"
     );
     Ok(done)
 }
 
-/// How many sentences there are in a message.
-fn sentences(said: &str) -> usize {
-    let ended = said
-        .split_whitespace()
-        .filter(|word| word.ends_with(['.', '!']))
-        .count();
-    ended + usize::from(!said.is_empty() && !said.ends_with(['.', '!']))
+/// How many statements there are in a message, after the program's name.
+fn statements(said: &str) -> usize {
+    let said = said.strip_prefix("tracker: ").unwrap_or(said);
+    said.split(['.', ':', '!'])
+        .enumerate()
+        .filter(|(number, part)| {
+            !part.trim().is_empty() && (*number == 0 || part.starts_with(char::is_whitespace))
+        })
+        .count()
 }
 
 fn profile(namespace: &str, recording: &Path) -> Command {
@@ -179,10 +181,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sentences_are_counted() {
-        assert_eq!(sentences(""), 0);
-        assert_eq!(sentences("tracker: it failed"), 1);
-        assert_eq!(sentences("No root here. Run it with sudo"), 2);
-        assert_eq!(sentences("No root here. Run it with sudo."), 2);
+    fn statements_are_counted() {
+        assert_eq!(statements(""), 0);
+        assert_eq!(statements("tracker: it failed"), 1);
+        assert_eq!(statements("/tmp/x.db is no recording"), 1);
+        assert_eq!(
+            statements("tracker: /tmp/x.db is cut off: copy it again"),
+            2
+        );
+        assert_eq!(statements("No root here. Run it with sudo."), 2);
     }
 }

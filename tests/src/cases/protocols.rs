@@ -82,13 +82,7 @@ fn sctp(stage: &mut Stage) -> Result<(), TrafficError> {
     client.connect(&to.into()).map_err(failed("SCTP connect"))?;
     let (server, _) = listener.accept().map_err(failed("SCTP accept"))?;
     stage.clock.same_jiffy(at, "an SCTP handshake")?;
-    let entry = stage.insert(
-        "sctp",
-        DIAMETER,
-        at,
-        "sctp_closed",
-        "sctp_timeout_closed",
-    );
+    let entry = stage.insert("sctp", DIAMETER, at, "sctp_closed", "sctp_timeout_closed");
     stage.refresh(entry, at, "sctp_cookie_wait", "sctp_timeout_cookie_wait");
     stage.refresh(
         entry,

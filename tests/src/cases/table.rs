@@ -31,15 +31,19 @@ pub fn cases() -> Vec<Case> {
 
 /// Entries that the small table takes.
 const MAX: u64 = 100;
+/// Its buckets: few enough that each new entry finds another to replace.
+const BUCKETS: u64 = 512;
 
 /// Only the first namespace may change the size of the table.
 fn shrink(stage: &mut Stage) -> Result<(), TrafficError> {
-    stage.resize(MAX, 512)
+    stage.resize(MAX, BUCKETS)
 }
 
 fn early_drop(stage: &mut Stage) -> Result<(), TrafficError> {
     let server = stage.udp_port(53)?;
     let burst = stage.burst(&server, 300)?;
+    // A table that stays full would go on making room by itself.
+    stage.resize(10 * MAX, BUCKETS)?;
     let (first, last) = (burst.first().map_or(0, |sent| sent.at), stage.clock.now()?);
     // When within the burst each one made room is not known.
     stage.ledger.slack += last - first;

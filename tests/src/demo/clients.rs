@@ -110,7 +110,10 @@ pub async fn browse(length: Duration, seed: u64) -> Result<Tally, DemoError> {
 async fn wait_for_end(stream: &mut TcpStream) -> io::Result<()> {
     match stream.read(&mut [0_u8; 1]).await? {
         0 => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the server says more than it announced")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the server says more than it announced",
+        )),
     }
 }
 

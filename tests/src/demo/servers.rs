@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::oneshot::Receiver;
@@ -60,6 +61,10 @@ async fn serve_http(mut stream: TcpStream) -> io::Result<()> {
             .and_then(|path| path.strip_prefix("/page/")?.parse().ok())
             .unwrap_or(0);
         let keep = header(&head, "Connection") == Some("keep-alive");
+        if !keep {
+            // The end of the stream travels with the last of the data, as common web servers have it.
+            SockRef::from(&stream).set_tcp_cork(true)?;
+        }
         answer(&mut stream, size, keep).await?;
         if !keep {
             break;

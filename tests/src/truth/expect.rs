@@ -102,10 +102,7 @@ fn scope(
             .filter(|entry| count.is_none_or(|name| name == entry.namespace))
             .map(|entry| times(entry, cause))
             .sum();
-        wants.put(
-            format!("{at}unattributed.{cause}"),
-            Want::Count(met),
-        );
+        wants.put(format!("{at}unattributed.{cause}"), Want::Count(met));
     }
 }
 

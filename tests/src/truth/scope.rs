@@ -95,7 +95,10 @@ impl Scope {
         }
         if !entry.before {
             self.add_states(entry, end);
-            let port = self.ports.entry((entry.proto.clone(), entry.port)).or_default();
+            let port = self
+                .ports
+                .entry((entry.proto.clone(), entry.port))
+                .or_default();
             port.inserts += 1;
             port.deaths += u64::from(entry.death.is_some());
             port.low += gone.0.saturating_sub(since);
@@ -282,12 +285,7 @@ impl Scope {
                 ledger.slack,
             );
             let (low, high) = row.residency.sum();
-            let occupancy = span(
-                low,
-                high + row.open + row.overdue,
-                ledger,
-                duration_s,
-            );
+            let occupancy = span(low, high + row.open + row.overdue, ledger, duration_s);
             wants.put(format!("{path}.occupancy_mean"), occupancy);
         }
     }

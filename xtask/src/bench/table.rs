@@ -1,0 +1,219 @@
+//! Markdown tables of what was measured.
+
+use std::fmt::Display;
+
+use super::budget::Judged;
+use super::native::Native;
+use super::report::{Report, Runs, Spent, Whole};
+use crate::kernel::Spec;
+
+/// Everything about one kernel.
+pub fn kernel(spec: &Spec, release: &str, report: &Report, judged: &[Judged]) -> String {
+    format!(
+        "## Kernel {release}\n\nPrinted by `cargo xtask bench --kernel {spec}`.\n\n\
+         Instructions per unit, and what watching adds:\n\n{}\n\
+         One UDP flow for the whole machine, with what the observer does in user space meanwhile:\n\n{}\n\
+         What the kernel's statistics say of each program:\n\n{}\n\
+         tracker's process:\n\n{}\n\
+         Budgets:\n\n{}\n",
+        costs(report),
+        whole(&report.whole),
+        programs(&report.programs),
+        user(report),
+        budgets(judged),
+    )
+}
+
+/// The start on this machine.
+pub fn native(native: &Native) -> String {
+    let came = match native {
+        Native::Took(took) => format!(
+            "From exec to the end of `tracker profile --duration 1ms`: {:.2} s.",
+            took.as_secs_f64()
+        ),
+        Native::Refused { status, said } => format!(
+            "The start was not timed natively: tracker ended with {status} on the machine that \
+             printed this, saying \"{said}\""
+        ),
+    };
+    format!("## Outside of a guest\n\n{came}\n")
+}
+
+fn costs(report: &Report) -> String {
+    let measured = report.costs.iter().map(|cost| {
+        [
+            format!("{} (`{}`)", cost.what, cost.name),
+            cost.per.clone(),
+            whole_number(cost.unobserved),
+            whole_number(cost.tracker),
+            whole_number(cost.added()),
+        ]
+    });
+    let life = report
+        .added("udp-flow")
+        .zip(report.added("destroy"))
+        .map(|(flow, destroy)| {
+            let what = "**a UDP flow's whole life: insert, one packet, destroy**".to_owned();
+            let none = String::new;
+            [
+                what,
+                "flow".into(),
+                none(),
+                none(),
+                whole_number(flow + destroy),
+            ]
+        });
+    table(
+        ["what", "per", "unobserved", "watched", "added"],
+        measured.chain(life),
+    )
+}
+
+fn whole(rows: &[Whole]) -> String {
+    let alone = rows.first().map_or(0.0, |row| row.mean);
+    table(
+        [
+            "observer",
+            "instructions per flow",
+            "added",
+            "flows reported",
+        ],
+        rows.iter().map(|row| {
+            [
+                row.observer.clone(),
+                whole_number(row.mean),
+                whole_number(row.mean - alone),
+                row.seen
+                    .map_or_else(String::new, |seen| format!("{seen} of {}", row.made)),
+            ]
+        }),
+    )
+}
+
+fn programs(rows: &[Runs]) -> String {
+    table(
+        [
+            "case",
+            "program",
+            "attached as",
+            "runs per unit",
+            "instructions per run",
+            "loaded",
+            "verified",
+        ],
+        rows.iter().map(|row| {
+            [
+                row.case.clone(),
+                row.program.clone(),
+                row.kind.clone(),
+                format!("{:.3}", row.per_unit),
+                whole_number(row.instructions),
+                row.translated.to_string(),
+                match row.verified {
+                    0 => "not told".to_owned(),
+                    verified => verified.to_string(),
+                },
+            ]
+        }),
+    )
+}
+
+fn user(report: &Report) -> String {
+    let user = &report.user;
+    let share = |spent: &Spent| {
+        let per_second = spent.cpu_ns as f64 / spent.wall_ns as f64 * 1e3;
+        format!(
+            "{per_second:.2} million instructions a second ({:.2} % of a core)",
+            spent.percent()
+        )
+    };
+    let memory = |spent: &Spent| format!("{:.1} MiB", spent.peak_mib());
+    let busy = format!("with {} new UDP flows a second", user.busy_flows);
+    table(
+        ["what", "measured"],
+        [
+            [
+                "CPU, idle table, interval 1 s".to_owned(),
+                share(&user.idle),
+            ],
+            [format!("CPU, {busy}"), share(&user.busy)],
+            [
+                "resident memory at most, idle".to_owned(),
+                memory(&user.idle),
+            ],
+            [
+                format!("resident memory at most, {busy}"),
+                memory(&user.busy),
+            ],
+            [
+                "from exec to the measured command's start, the hooks attached".to_owned(),
+                millions(user.attached_ns),
+            ],
+            [
+                "from exec to the end of `tracker profile --duration 1ms`".to_owned(),
+                millions(user.shortest_ns),
+            ],
+        ],
+    )
+}
+
+fn budgets(judged: &[Judged]) -> String {
+    table(
+        ["what", "limit", "measured", "kept"],
+        judged.iter().map(|judged| {
+            let Judged {
+                what,
+                unit,
+                limit,
+                measured,
+            } = judged;
+            [
+                (*what).to_owned(),
+                format!("under {limit} {unit}"),
+                measured.map_or_else(
+                    || "not here".to_owned(),
+                    |value| format!("{value:.2} {unit}"),
+                ),
+                match (measured, judged.is_kept()) {
+                    (None, _) => "not known",
+                    (Some(_), true) => "yes",
+                    (Some(_), false) => "**no**",
+                }
+                .to_owned(),
+            ]
+        }),
+    )
+}
+
+fn whole_number(value: f64) -> String {
+    format!("{value:.0}")
+}
+
+fn millions(ns: u64) -> String {
+    format!(
+        "{:.0} million instructions and waits of as many ns",
+        ns as f64 / 1e6
+    )
+}
+
+fn table<T: Display, const N: usize>(
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [T; N]>,
+) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(head.map(str::to_owned).to_vec());
+    text += &line(vec!["---".to_owned(); N]);
+    for row in rows {
+        text += &line(row.map(|cell| cell.to_string()).to_vec());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_table_has_a_head_and_rows() {
+        let text = super::table(["a", "b"], [[1, 2]]);
+        assert_eq!(text, "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
+    }
+}
