@@ -1,29 +1,35 @@
 //! The kernel's symbols: which functions it has, and which addresses belong to them.
 
-use std::io;
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+};
 
 use super::Root;
 
 const FILE: &str = "proc/kallsyms";
 const MODULE: &str = "nf_conntrack";
+/// How the names begin that are kept of the hundred thousands: those of conntrack.
+const STEMS: [&str; 6] =
+    ["nf_c", "__nf_c", "early_drop", "gc_worker", "init_conntrack", "destroy_conntrack"];
 
-/// All symbols of the kernel and its modules.
+/// Conntrack's functions among the symbols of the kernel and its modules.
 #[derive(Debug)]
 pub struct Symbols {
-    text: String,
-    /// Ascending.
+    functions: Vec<Symbol>,
+    /// Of all symbols, ascending.
     addresses: Vec<u64>,
 }
 
 /// A function of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Symbol {
     /// Where it begins.
-    pub address: u64,
+    address: u64,
     /// Its name, with a compiler's suffix if it has one.
-    pub name: &'a str,
+    name: String,
     /// The module that it is in; `None` in the kernel proper.
-    pub module: Option<&'a str>,
+    module: Option<String>,
 }
 
 /// The kernel does not show its symbols.
@@ -49,44 +55,64 @@ pub enum SymbolsError {
 }
 
 impl Symbols {
-    /// Reads them: a few megabytes.
+    /// Reads them, a line at a time: all are ten megabytes.
     ///
     /// # Errors
     /// [`SymbolsError`].
     pub fn read(root: &Root) -> Result<Self, SymbolsError> {
-        let unreadable = |source| {
-            let path = root.path(FILE).display().to_string();
-            SymbolsError::Unreadable { path, source }
-        };
-        let bytes = root.bytes(FILE).map_err(unreadable)?;
-        Self::parse(String::from_utf8_lossy(&bytes).into_owned())
+        let path = root.path(FILE);
+        File::open(&path)
+            .and_then(|file| Self::parse(BufReader::with_capacity(1 << 16, file)))
+            .map_err(|source| SymbolsError::Unreadable { path: path.display().to_string(), source })?
+            .shown()
     }
 
     /// From the text of `/proc/kallsyms`; lines that are not as expected are left out.
-    ///
-    /// # Errors
-    /// [`SymbolsError::Hidden`] when no address is shown.
-    pub fn parse(text: String) -> Result<Self, SymbolsError> {
-        let mut addresses: Vec<u64> = lines(&text).map(|(_, symbol)| symbol.address).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        match addresses.last() {
+    fn parse(mut text: impl BufRead) -> io::Result<Self> {
+        let mut symbols = Self { functions: Vec::new(), addresses: Vec::new() };
+        let mut line = Vec::new();
+        while text.read_until(b'\n', &mut line)? > 0 {
+            symbols.take(&line);
+            line.clear();
+        }
+        symbols.addresses.sort_unstable();
+        symbols.addresses.dedup();
+        Ok(symbols)
+    }
+
+    /// Takes in a line such as `ffffffffc0612070 t early_drop [nf_conntrack]`.
+    fn take(&mut self, line: &[u8]) -> Option<()> {
+        let line = std::str::from_utf8(line).ok()?;
+        let mut columns = line.split_ascii_whitespace();
+        let address = u64::from_str_radix(columns.next()?, 16).ok()?;
+        self.addresses.push(address);
+        let kind = columns.next()?;
+        let name = columns.next()?;
+        let is_function = matches!(kind, "t" | "T" | "w" | "W");
+        if is_function && STEMS.iter().any(|stem| name.starts_with(stem)) {
+            let module = columns.next().and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
+            let (name, module) = (name.to_owned(), module.map(str::to_owned));
+            self.functions.push(Symbol { address, name, module });
+        }
+        Some(())
+    }
+
+    /// Fails when no address is shown.
+    fn shown(self) -> Result<Self, SymbolsError> {
+        match self.addresses.last() {
             None | Some(0) => Err(SymbolsError::Hidden),
-            Some(_) => Ok(Self { text, addresses }),
+            Some(_) => Ok(self),
         }
     }
 
     /// A function by its name: conntrack's own where another has the same name.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<Symbol<'_>> {
-        let mut found = None;
-        for symbol in self.functions().filter(|symbol| symbol.name == name) {
-            if symbol.module == Some(MODULE) {
-                return Some(symbol);
-            }
-            found.get_or_insert(symbol);
+    fn find(&self, name: &str) -> Option<&Symbol> {
+        let mut named = self.functions.iter().filter(|symbol| symbol.name == name);
+        let first = named.next()?;
+        if first.module.as_deref() == Some(MODULE) {
+            return Some(first);
         }
-        found
+        named.find(|symbol| symbol.module.as_deref() == Some(MODULE)).or(Some(first))
     }
 
     /// Where a function begins.
@@ -103,13 +129,6 @@ impl Symbols {
         Some((start, self.addresses.get(next).copied().unwrap_or(u64::MAX)))
     }
 
-    /// Ranges of a function, and of the parts and variants of it that the compiler made.
-    #[must_use]
-    pub fn ranges_with_parts(&self, name: &str) -> Vec<(u64, u64)> {
-        let parts = self.parts(name).filter_map(|part| self.range(part.name));
-        self.range(name).into_iter().chain(parts).collect()
-    }
-
     /// There is such a function.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -120,51 +139,17 @@ impl Symbols {
     /// its callers may call those instead.
     #[must_use]
     pub fn has_part(&self, name: &str) -> bool {
-        self.parts(name).next().is_some()
+        self.functions.iter().filter_map(|symbol| symbol.name.strip_prefix(name)).any(|suffix| {
+            // `.cold` is a jump target, not something that is called.
+            suffix.starts_with('.') && !suffix.starts_with(".cold")
+        })
     }
 
     /// The module of a function; `None` in the kernel proper, or when there is no such function.
     #[must_use]
     pub fn module(&self, name: &str) -> Option<&str> {
-        self.find(name)?.module
+        self.find(name)?.module.as_deref()
     }
-
-    fn parts(&self, name: &str) -> impl Iterator<Item = Symbol<'_>> {
-        self.functions().filter(move |symbol| {
-            let suffix = symbol.name.strip_prefix(name);
-            suffix.is_some_and(|it| {
-                // `.cold` is a jump target, not something that is called.
-                it.starts_with('.') && !it.starts_with(".cold")
-            })
-        })
-    }
-
-    fn functions(&self) -> impl Iterator<Item = Symbol<'_>> {
-        lines(&self.text)
-            .filter(|(kind, _)| matches!(*kind, "t" | "T" | "w" | "W"))
-            .map(|(_, symbol)| symbol)
-    }
-}
-
-/// Kind and symbol of each line: `ffffffffc0612070 t early_drop [nf_conntrack]`.
-fn lines(text: &str) -> impl Iterator<Item = (&str, Symbol<'_>)> {
-    text.lines().filter_map(|line| {
-        let mut columns = line.split_ascii_whitespace();
-        let address = u64::from_str_radix(columns.next()?, 16).ok()?;
-        let kind = columns.next()?;
-        let name = columns.next()?;
-        let module = columns
-            .next()
-            .and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
-        Some((
-            kind,
-            Symbol {
-                address,
-                name,
-                module,
-            },
-        ))
-    })
 }
 
 #[cfg(test)]
@@ -190,7 +175,6 @@ mod tests {
         assert!(of("5.10").has_part("nf_ct_delete") && of("5.10").has("nf_ct_delete"));
         assert!(!of("6.12").has_part("nf_ct_delete") && of("6.12").has("nf_ct_delete"));
         assert!(!of("6.12").has("init_conntrack") && of("6.12").has_part("init_conntrack"));
-        assert_eq!(of("5.10").ranges_with_parts("nf_ct_delete").len(), 2);
     }
 
     #[test]
@@ -221,7 +205,7 @@ not a line
 ffff000000000040 T alias\t[other]
 ffff000000000050 t early_drop.cold\t[nf_conntrack]
 ";
-        let symbols = Symbols::parse(text.to_owned()).unwrap();
+        let symbols = Symbols::parse(text.as_bytes()).unwrap().shown().unwrap();
         assert_eq!(
             symbols.range("early_drop"),
             Some((0xffff_0000_0000_0030, 0xffff_0000_0000_0040))
@@ -234,10 +218,10 @@ ffff000000000050 t early_drop.cold\t[nf_conntrack]
     #[test]
     fn hidden_addresses_are_an_error() {
         let text = "0000000000000000 T _text\n0000000000000000 t early_drop\t[nf_conntrack]\n";
-        let error = Symbols::parse(text.to_owned()).unwrap_err();
+        let error = Symbols::parse(text.as_bytes()).unwrap().shown().unwrap_err();
         assert!(error.to_string().contains("CAP_SYSLOG"), "{error}");
         assert!(matches!(
-            Symbols::parse(String::new()),
+            Symbols::parse(io::empty()).unwrap().shown(),
             Err(SymbolsError::Hidden)
         ));
     }

@@ -153,6 +153,8 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     }
     let timers: &[u32; Timer::SLOTS] = &o.timers;
     let mut ebpf = loader
+        // Offsets are resolved already: aya need not read the kernel's types, which takes it long.
+        .btf(None)
         .override_global("NET_TIMERS", timers.as_slice(), true)
         .override_global(aya_log::LEVEL, &plan.log_level, true)
         .map_max_entries("ENTRIES", plan.max_entries)
