@@ -143,37 +143,64 @@ mod tests {
     #[test]
     fn data_without_its_ack_runs_under_unacknowledged() {
         let flags = uapi::FLAG_DATA_UNACKNOWLEDGED;
-        let entry = Tcp { flags, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            flags,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpUnacknowledged);
         // LAST_ACK is shorter than that already.
-        let entry = Tcp { flags, ..idle(State::TcpLastAck) };
+        let entry = Tcp {
+            flags,
+            ..idle(State::TcpLastAck)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpLastAck);
     }
 
     #[test]
     fn repeated_acks_and_a_closed_window_run_under_max_retrans() {
-        let entry = Tcp { retrans: 3, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            retrans: 3,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpMaxRetrans);
-        let entry = Tcp { last_window: 0, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            last_window: 0,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpMaxRetrans);
         // Retransmission comes before unacknowledged data in the kernel's order.
         let flags = uapi::FLAG_DATA_UNACKNOWLEDGED;
-        let entry = Tcp { retrans: 4, flags, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            retrans: 4,
+            flags,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpMaxRetrans);
     }
 
     #[test]
     fn a_reset_that_closes_nothing_is_told_by_what_remains() {
         let last_index = uapi::INDEX_RST;
-        let entry = Tcp { last_index, remaining: 9 * 250, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            last_index,
+            remaining: 9 * 250,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpClose);
-        let entry = Tcp { last_index, remaining: 290 * 250, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            last_index,
+            remaining: 290 * 250,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpUnacknowledged);
     }
 
     #[test]
     fn an_unanswered_pickup_has_the_short_timer() {
-        let entry = Tcp { status: 0, ..idle(State::TcpEstablished) };
+        let entry = Tcp {
+            status: 0,
+            ..idle(State::TcpEstablished)
+        };
         assert_eq!(tcp(&entry, defaults), Timer::TcpUnacknowledged);
     }
 

@@ -105,7 +105,11 @@ pub struct Histogram {
 
 impl Histogram {
     /// Empty.
-    pub const ZERO: Self = Self { sum_us: 0, max_us: 0, buckets: [0; BUCKETS] };
+    pub const ZERO: Self = Self {
+        sum_us: 0,
+        max_us: 0,
+        buckets: [0; BUCKETS],
+    };
 
     /// Adds a value in µs.
     #[inline(always)]
@@ -177,7 +181,10 @@ impl HistogramId {
         let states = State::ALL.iter().map(|&state| Self::Residency(state));
         let gaps = Timer::ALL.iter().map(|&timer| Self::Gap(timer));
         let max_gaps = Timer::ALL.iter().map(|&timer| Self::MaxGap(timer));
-        states.chain(gaps).chain(max_gaps).chain([Self::Lifetime, Self::Overdue])
+        states
+            .chain(gaps)
+            .chain(max_gaps)
+            .chain([Self::Lifetime, Self::Overdue])
     }
 }
 

@@ -28,7 +28,9 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
         return None;
     }
     // SAFETY: as in `packet`.
-    let record = ENTRIES.get_ptr_mut(address).map(|record| unsafe { &mut *record });
+    let record = ENTRIES
+        .get_ptr_mut(address)
+        .map(|record| unsafe { &mut *record });
     let now = entry::now();
     let (slot, kept) = match &record {
         Some(record) => {
@@ -51,9 +53,8 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let remaining = entry.remaining(now);
     let expired = jiffies::is_expired(remaining);
     let (mut seen, cause) = entry.look(None, slot, kept, now);
-    let unanswered_reset = !expired
-        && seen.state == State::TcpClose
-        && entry.status & status::SEEN_REPLY == 0;
+    let unanswered_reset =
+        !expired && seen.state == State::TcpClose && entry.status & status::SEEN_REPLY == 0;
     if unanswered_reset {
         // The reset wrote the state and refreshed nothing.
         seen.timer = Timer::Unknown;
@@ -61,7 +62,11 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
         tally.unattributed(cause);
     }
 
-    let reason = if expired { Reason::Expired } else { premature(ctx, seen.state, unanswered_reset) };
+    let reason = if expired {
+        Reason::Expired
+    } else {
+        premature(ctx, seen.state, unanswered_reset)
+    };
     tally.death(seen.state, reason);
     let overdue = if expired { remaining.unsigned_abs() } else { 0 };
     if expired {
@@ -77,7 +82,11 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
             seen.timer = Timer::Unknown;
         }
         record.look(&seen, &mut tally);
-        let outcome = if expired { Outcome::Expired } else { Outcome::Killed };
+        let outcome = if expired {
+            Outcome::Expired
+        } else {
+            Outcome::Killed
+        };
         record.leave(outcome, now - u64::from(overdue), &mut tally);
         if record.born_ns != 0 {
             let overdue_ns = u64::from(overdue) * u64::from(config::TICK_NS.load());
@@ -96,10 +105,18 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
 /// Why an entry died before its time: told by who called.
 #[inline(always)]
 fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> Reason {
-    let Some(stack) = STACK.get_ptr_mut(0) else { return Reason::Deleted };
+    let Some(stack) = STACK.get_ptr_mut(0) else {
+        return Reason::Deleted;
+    };
     // SAFETY: this CPU's value; the size is that of the array.
-    let length =
-        unsafe { bpf_get_stack(ctx.as_ptr(), stack.cast(), size_of::<[u64; FRAMES]>() as u32, 0) };
+    let length = unsafe {
+        bpf_get_stack(
+            ctx.as_ptr(),
+            stack.cast(),
+            size_of::<[u64; FRAMES]>() as u32,
+            0,
+        )
+    };
     if length <= 0 {
         tally::loss(Loss::StackFailed);
         return Reason::Deleted;
@@ -110,7 +127,11 @@ fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> R
         if i >= length as usize / 8 {
             break;
         }
-        if within(caller, config::TCP_PACKET_START.load(), config::TCP_PACKET_END.load()) {
+        if within(
+            caller,
+            config::TCP_PACKET_START.load(),
+            config::TCP_PACKET_END.load(),
+        ) {
             return if unanswered_reset {
                 Reason::ResetBeforeReply
             } else if matches!(state, State::TcpTimeWait | State::TcpClose) {
@@ -119,9 +140,15 @@ fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> R
                 Reason::Deleted
             };
         }
-        if within(caller, config::EARLY_DROP_START.load(), config::EARLY_DROP_END.load())
-            || within(caller, config::GC_WORKER_START.load(), config::GC_WORKER_END.load())
-        {
+        if within(
+            caller,
+            config::EARLY_DROP_START.load(),
+            config::EARLY_DROP_END.load(),
+        ) || within(
+            caller,
+            config::GC_WORKER_START.load(),
+            config::GC_WORKER_END.load(),
+        ) {
             return Reason::EarlyDrop;
         }
     }
@@ -137,7 +164,9 @@ const fn within(address: u64, start: u64, end: u64) -> bool {
 #[inline(always)]
 pub fn living(address: u64) -> Option<()> {
     // SAFETY: as in `packet`.
-    let record: &Record = ENTRIES.get_ptr_mut(address).map(|record| unsafe { &*record })?;
+    let record: &Record = ENTRIES
+        .get_ptr_mut(address)
+        .map(|record| unsafe { &*record })?;
     let mut tally = Tally::of(u32::from(record.slot))?;
     let state = State::from_id(record.state as usize)?;
     if record.entered != Record::UNSEEN {

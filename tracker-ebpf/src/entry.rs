@@ -98,8 +98,10 @@ fn fill(entry: &mut Entry, address: u64, proto: u32) -> u32 {
             entry.state = object.at(config::SCTP_STATE.load());
         }
         Proto::Gre if config::GRE_TIMEOUT.load() != ABSENT => {
-            entry.gre =
-                [object.at(config::GRE_TIMEOUT.load()), object.at(config::GRE_STREAM_TIMEOUT.load())];
+            entry.gre = [
+                object.at(config::GRE_TIMEOUT.load()),
+                object.at(config::GRE_STREAM_TIMEOUT.load()),
+            ];
         }
         _ => {}
     }
@@ -197,7 +199,9 @@ impl Entry {
             last_window: self.last_window,
             remaining: self.remaining(now),
         };
-        let timer = armed::tcp(&entry, |timer| namespace::length(namespace, timer, epoch).unwrap_or(0));
+        let timer = armed::tcp(&entry, |timer| {
+            namespace::length(namespace, timer, epoch).unwrap_or(0)
+        });
         (entry.state, timer)
     }
 
@@ -241,7 +245,12 @@ impl Entry {
         now: u64,
     ) -> (Seen, Option<Cause>) {
         let (flags, epoch) = record;
-        let mut seen = Seen { state: State::Generic, timer: Timer::Unknown, refreshed: 0, now };
+        let mut seen = Seen {
+            state: State::Generic,
+            timer: Timer::Unknown,
+            refreshed: 0,
+            now,
+        };
         let record = u64::from(flags) << 32 | u64::from(epoch);
         let cause = look(self, id(proto), slot, record, &mut seen);
         (seen, Cause::from_id(cause as usize))
@@ -262,7 +271,9 @@ const fn id(proto: Option<Proto>) -> u32 {
 fn look(entry: &Entry, proto: u32, slot: u32, record: u64, seen: &mut Seen) -> u32 {
     let (flags, epoch) = ((record >> 32) as u8, record as u32);
     let proto = Proto::from_id(proto as usize).unwrap_or_else(|| entry.proto());
-    let Some(namespace) = namespace::peek(slot) else { return Cause::Inconsistent as u32 };
+    let Some(namespace) = namespace::peek(slot) else {
+        return Cause::Inconsistent as u32;
+    };
     let (state, timer) = entry.state(proto, namespace, epoch, seen.now);
     seen.state = state;
     let own = status::FIXED_TIMEOUT | status::NAT_CLASH | status::OFFLOAD | status::HW_OFFLOAD;

@@ -21,7 +21,11 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let now = entry::now();
     let (slot, current) = namespace::find(entry.net, now)?;
     let mut tally = Tally::of(slot)?;
-    let flags = if entry.has_policy() { Record::POLICY } else { 0 };
+    let flags = if entry.has_policy() {
+        Record::POLICY
+    } else {
+        0
+    };
     let (mut seen, cause) = entry.look(None, slot, (flags, current), now);
     if let Some(cause) = cause {
         tally.unattributed(cause);
@@ -55,6 +59,9 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
 pub fn full<C: EbpfContext>(ctx: &C) {
     tally::loss(Loss::MapFull);
     if tally::losses(Loss::MapFull) == 1 {
-        warn!(ctx, "the map of live entries is full: lives are lost from now on");
+        warn!(
+            ctx,
+            "the map of live entries is full: lives are lost from now on"
+        );
     }
 }

@@ -32,7 +32,9 @@ pub fn read<T>(address: u64) -> Option<T> {
 pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
     // SAFETY: a map value lives as long as its map. Other CPUs may write it: its fields are read
     // and written one at a time, and any mix of old and new ones is a state that it was in.
-    NAMESPACES.get_ptr_mut(slot).map(|namespace| unsafe { &mut *namespace })
+    NAMESPACES
+        .get_ptr_mut(slot)
+        .map(|namespace| unsafe { &mut *namespace })
 }
 
 /// Epoch of the watched namespace in a slot, its timers read anew if that was before this jiffy;
@@ -62,7 +64,11 @@ pub fn find(net: u64, now: u64) -> Option<(u32, u32)> {
         }
     }
     let slot = register(net);
-    if slot == OUT_OF_SCOPE { None } else { Some((slot, peek(slot)?.epoch)) }
+    if slot == OUT_OF_SCOPE {
+        None
+    } else {
+        Some((slot, peek(slot)?.epoch))
+    }
 }
 
 /// Length of a timer in jiffies when an entry last seen in `epoch` was refreshed; `None` if that
@@ -130,7 +136,9 @@ fn claim(net: u64) -> Option<u32> {
 /// and another one lies at its address.
 #[inline(never)]
 fn refresh(slot: u32) -> u32 {
-    let Some(namespace) = peek(slot) else { return 1 };
+    let Some(namespace) = peek(slot) else {
+        return 1;
+    };
     let net = namespace.net;
     if read::<u32>(net + u64::from(config::NET_INUM.load())) != Some(namespace.inum) {
         return 1;
@@ -149,7 +157,12 @@ fn refresh(slot: u32) -> u32 {
         )*};
     }
     each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26);
-    const { assert!(Timer::Unknown as usize == 27, "every timer but the unknown one is read") };
+    const {
+        assert!(
+            Timer::Unknown as usize == 27,
+            "every timer but the unknown one is read"
+        )
+    };
     if changed {
         namespace.epoch = epoch;
     }
@@ -163,7 +176,9 @@ fn refresh_one(namespace: &mut Namespace, id: usize, net: u64, epoch: u32, first
     if offset == ABSENT {
         return false;
     }
-    let Some(length) = read::<u32>(net + u64::from(offset)) else { return false };
+    let Some(length) = read::<u32>(net + u64::from(offset)) else {
+        return false;
+    };
     if length == namespace.now[id] {
         return false;
     }

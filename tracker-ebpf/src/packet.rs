@@ -22,7 +22,10 @@ pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Op
     let entry = Entry::read(address, proto)?;
     // SAFETY: a record is written by the programs that its packets and its death run, one at a
     // time but for packets of one connection on two CPUs, where a look may be lost to the other.
-    match ENTRIES.get_ptr_mut(address).map(|record| unsafe { &mut *record }) {
+    match ENTRIES
+        .get_ptr_mut(address)
+        .map(|record| unsafe { &mut *record })
+    {
         Some(record) => known(ctx, address, proto, &entry, record),
         None => unknown(ctx, address, proto, &entry),
     }
@@ -45,10 +48,18 @@ fn known<C: EbpfContext>(
     }
     let now = entry::now();
     let current = namespace::epoch(u32::from(record.slot), now)?;
-    let (seen, cause) = entry.look(proto, u32::from(record.slot), (record.flags, record.epoch), now);
+    let (seen, cause) = entry.look(
+        proto,
+        u32::from(record.slot),
+        (record.flags, record.epoch),
+        now,
+    );
     if let Some(cause) = cause {
         tally.unattributed(cause);
-        debug!(ctx, "entry {:x}: gap not attributed, cause {}", address, cause as u8);
+        debug!(
+            ctx,
+            "entry {:x}: gap not attributed, cause {}", address, cause as u8
+        );
     }
     note(record, entry.status);
     record.look(&seen, &mut tally);
@@ -83,7 +94,11 @@ fn unknown<C: EbpfContext>(
         tally.unattributed(Cause::Unconfirmed);
         return None;
     }
-    let flags = if entry.has_policy() { Record::POLICY } else { 0 };
+    let flags = if entry.has_policy() {
+        Record::POLICY
+    } else {
+        0
+    };
     let (seen, cause) = entry.look(proto, slot, (flags, current), now);
     if let Some(cause) = cause {
         tally.unattributed(cause);

@@ -12,7 +12,11 @@ const NEW: u64 = 1;
 
 #[inline(always)]
 const fn key(slot: u32, port: u32, proto: u32) -> PortKey {
-    PortKey { slot: slot as u16, port: port as u16, proto }
+    PortKey {
+        slot: slot as u16,
+        port: port as u16,
+        proto,
+    }
 }
 
 /// Counts an insert.
@@ -30,7 +34,10 @@ fn count_insert(slot: u32, port: u32, proto: u32) -> u32 {
         unsafe { (*port).inserts += 1 };
         return 0;
     }
-    let first = PortUse { inserts: 1, ..PortUse::default() };
+    let first = PortUse {
+        inserts: 1,
+        ..PortUse::default()
+    };
     if PORTS.insert(key, first, NEW).is_err() {
         tally::loss(Loss::PortsFull);
     }

@@ -24,7 +24,9 @@ pub fn loss(loss: Loss) {
 /// Times that a loss was counted on this CPU.
 #[inline(always)]
 pub fn losses(loss: Loss) -> u64 {
-    LOSSES.get(0).map_or(0, |losses| losses.count[masked::<{ Loss::SLOTS }>(loss.id())])
+    LOSSES.get(0).map_or(0, |losses| {
+        losses.count[masked::<{ Loss::SLOTS }>(loss.id())]
+    })
 }
 
 /// The counters and histograms of one namespace on this CPU.
@@ -39,14 +41,19 @@ impl Tally {
     pub fn of(slot: u32) -> Option<Self> {
         let counters = COUNTERS.get_ptr_mut(slot)?;
         // SAFETY: this CPU's value, which lives as long as the map.
-        Some(Self { counters: unsafe { &mut *counters }, slot })
+        Some(Self {
+            counters: unsafe { &mut *counters },
+            slot,
+        })
     }
 
     #[inline(always)]
     fn histogram(&self, id: HistogramId) -> Option<&'static mut Histogram> {
         let index = self.slot * HistogramId::COUNT as u32 + id.place() as u32;
         // SAFETY: this CPU's value, which lives as long as the map.
-        HISTOGRAMS.get_ptr_mut(index).map(|histogram| unsafe { &mut *histogram })
+        HISTOGRAMS
+            .get_ptr_mut(index)
+            .map(|histogram| unsafe { &mut *histogram })
     }
 
     #[inline(always)]
@@ -69,7 +76,8 @@ impl Tally {
     /// Counts a death.
     #[inline(always)]
     pub fn death(&mut self, state: State, reason: Reason) {
-        self.counters.deaths[masked::<{ State::SLOTS }>(state.id())][masked::<{ Reason::SLOTS }>(reason.id())] += 1;
+        self.counters.deaths[masked::<{ State::SLOTS }>(state.id())]
+            [masked::<{ Reason::SLOTS }>(reason.id())] += 1;
     }
 
     /// Counts an expiry that was removed so many microseconds late.

@@ -40,7 +40,12 @@ impl Sink for List {
 }
 
 fn seen(state: State, timer: Timer, refreshed: u64, now: u64) -> Seen {
-    Seen { state, timer, refreshed, now }
+    Seen {
+        state,
+        timer,
+        refreshed,
+        now,
+    }
 }
 
 fn bucket(jiffies: u64) -> usize {
@@ -55,14 +60,26 @@ fn a_record_is_small() {
 #[test]
 fn a_life_is_told_one_packet_late_but_with_its_exact_times() {
     let mut list = List::default();
-    let mut record =
-        Record::inserted(&seen(State::TcpSynSent, Timer::TcpSynSent, 100, 100), 1, &mut list);
+    let mut record = Record::inserted(
+        &seen(State::TcpSynSent, Timer::TcpSynSent, 100, 100),
+        1,
+        &mut list,
+    );
     // The SYN/ACK arrives at 110: nothing is known yet of what it will do.
-    record.look(&seen(State::TcpSynSent, Timer::TcpSynSent, 100, 110), &mut list);
+    record.look(
+        &seen(State::TcpSynSent, Timer::TcpSynSent, 100, 110),
+        &mut list,
+    );
     // The ACK at 120 shows what the SYN/ACK has done.
-    record.look(&seen(State::TcpSynRecv, Timer::TcpSynRecv, 110, 120), &mut list);
+    record.look(
+        &seen(State::TcpSynRecv, Timer::TcpSynRecv, 110, 120),
+        &mut list,
+    );
     // The entry dies at 500, and shows what the ACK has done.
-    record.look(&seen(State::TcpEstablished, Timer::TcpEstablished, 120, 500), &mut list);
+    record.look(
+        &seen(State::TcpEstablished, Timer::TcpEstablished, 120, 500),
+        &mut list,
+    );
     record.leave(Outcome::Killed, 500, &mut list);
     assert_eq!(
         list.0,
@@ -99,9 +116,14 @@ fn a_packet_that_refreshes_nothing_ends_no_gap() {
 #[test]
 fn an_older_entry_counts_in_gaps_but_not_in_residency() {
     let mut list = List::default();
-    let mut record =
-        Record::adopted(&seen(State::TcpEstablished, Timer::TcpEstablished, 50, 90), &mut list);
-    record.look(&seen(State::TcpFinWait, Timer::TcpFinWait, 90, 95), &mut list);
+    let mut record = Record::adopted(
+        &seen(State::TcpEstablished, Timer::TcpEstablished, 50, 90),
+        &mut list,
+    );
+    record.look(
+        &seen(State::TcpFinWait, Timer::TcpFinWait, 90, 95),
+        &mut list,
+    );
     assert_eq!(
         list.0,
         vec![

@@ -16,10 +16,17 @@ pub struct Child(Option<tokio::process::Child>);
 impl Child {
     /// Starts it.
     pub fn start(command: &[String]) -> anyhow::Result<Self> {
-        let Some((program, arguments)) = command.split_first() else { return Ok(Self(None)) };
-        let child = Command::new(program).args(arguments).spawn().map_err(|error| {
-            UsageError(format!("{program} cannot be run: {error}. Check its name and path"))
-        })?;
+        let Some((program, arguments)) = command.split_first() else {
+            return Ok(Self(None));
+        };
+        let child = Command::new(program)
+            .args(arguments)
+            .spawn()
+            .map_err(|error| {
+                UsageError(format!(
+                    "{program} cannot be run: {error}. Check its name and path"
+                ))
+            })?;
         Ok(Self(Some(child)))
     }
 
@@ -34,7 +41,9 @@ impl Child {
     /// Passes a signal on; false if there is no command to take it.
     pub fn signal(&self, signal: Signal) -> bool {
         let id = self.0.as_ref().and_then(tokio::process::Child::id);
-        let Some(id) = id.and_then(|id| i32::try_from(id).ok()) else { return false };
+        let Some(id) = id.and_then(|id| i32::try_from(id).ok()) else {
+            return false;
+        };
         // A command that has ended meanwhile needs no signal.
         let _ = kill(Pid::from_raw(id), signal);
         true

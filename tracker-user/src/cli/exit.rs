@@ -30,7 +30,9 @@ impl Exit {
     #[must_use]
     pub fn of_command(status: ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt;
-        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        let code = status
+            .code()
+            .or_else(|| status.signal().map(|signal| 128 + signal));
         match code.and_then(|code| u8::try_from(code).ok()) {
             Some(0) => Self::Done,
             Some(code) => Self::Command(code),

@@ -25,7 +25,8 @@ impl Live {
         let bar = if !std::io::stderr().is_terminal() {
             ProgressBar::hidden()
         } else if let Some(length) = length {
-            ProgressBar::new(length.as_secs().max(1)).with_style(style("{bar:20} {pos}/{len} s  {msg}"))
+            ProgressBar::new(length.as_secs().max(1))
+                .with_style(style("{bar:20} {pos}/{len} s  {msg}"))
         } else {
             ProgressBar::new_spinner().with_style(style("{spinner} {elapsed}  {msg}"))
         };
@@ -35,7 +36,11 @@ impl Live {
     /// Shows a sample.
     pub fn show(&mut self, sample: &Sample) {
         let sum = |of: fn(&tracker_common::layout::Counters) -> u64| {
-            sample.namespaces.iter().map(|namespace| of(&namespace.counters)).sum::<u64>()
+            sample
+                .namespaces
+                .iter()
+                .map(|namespace| of(&namespace.counters))
+                .sum::<u64>()
         };
         let now = Totals {
             at: sample.at,
@@ -51,7 +56,12 @@ impl Live {
         let per_second = |now: u64, last: u64| {
             units::rate(Duration::from_secs(now.saturating_sub(last)).as_secs_f64() / seconds)
         };
-        let tables = || sample.namespaces.iter().filter_map(|namespace| namespace.table);
+        let tables = || {
+            sample
+                .namespaces
+                .iter()
+                .filter_map(|namespace| namespace.table)
+        };
         let count: u64 = tables().map(|table| table.count).sum();
         let max = tables().map(|table| table.max).max().unwrap_or(0);
         let losses: u64 = sample.losses.count.iter().sum();

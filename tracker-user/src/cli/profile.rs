@@ -62,7 +62,11 @@ enum SourceKind {
 
 impl Args {
     fn existing(&self) -> Existing {
-        if self.force { Existing::Replace } else { Existing::Refuse }
+        if self.force {
+            Existing::Replace
+        } else {
+            Existing::Refuse
+        }
     }
 }
 
@@ -90,12 +94,21 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
 
     let summary = Summary::of(&Recording::open(&output)?);
     if args.command.is_empty() {
-        print(&report::show::table(&summary, &Style::of(&std::io::stdout())))?;
+        print(&report::show::table(
+            &summary,
+            &Style::of(&std::io::stdout()),
+        ))?;
     } else {
         // stdout is the command's.
-        eprintln!("{}", report::show::table(&summary, &Style::of(&std::io::stderr())));
+        eprintln!(
+            "{}",
+            report::show::table(&summary, &Style::of(&std::io::stderr()))
+        );
     }
-    eprintln!("Recorded in {0}. See: tracker recommend {0}", output.display());
+    eprintln!(
+        "Recorded in {0}. See: tracker recommend {0}",
+        output.display()
+    );
     Ok(match ended {
         Ended::Command(exit) if exit != Exit::Done => exit,
         _ if summary.has_losses() => Exit::Losses,

@@ -38,11 +38,22 @@ pub struct Args {
 
 /// Prints the plan.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let recordings =
-        args.files.iter().map(|file| Recording::open(file)).collect::<Result<Vec<_>, _>>()?;
-    let request = Request { policy: args.policy, max_harm: args.max_harm, memory: args.memory };
+    let recordings = args
+        .files
+        .iter()
+        .map(|file| Recording::open(file))
+        .collect::<Result<Vec<_>, _>>()?;
+    let request = Request {
+        policy: args.policy,
+        max_harm: args.max_harm,
+        memory: args.memory,
+    };
     let plan = advice::plan(&recordings, &request);
-    let style = if args.output.is_some() { Style::default() } else { Style::of(&std::io::stdout()) };
+    let style = if args.output.is_some() {
+        Style::default()
+    } else {
+        Style::of(&std::io::stdout())
+    };
     let text = plan::render(&plan, args.format, &style);
     match &args.output {
         Some(path) => write(path, &text)?,
@@ -56,16 +67,24 @@ fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(|error| {
-        // What could not be written whole is not left behind.
-        let _ = std::fs::remove_file(&new);
-        anyhow::anyhow!("{} cannot be written: {error}. Name a file in a folder that you may write", path.display())
-    })
+    std::fs::write(&new, text)
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|error| {
+            // What could not be written whole is not left behind.
+            let _ = std::fs::remove_file(&new);
+            anyhow::anyhow!(
+                "{} cannot be written: {error}. Name a file in a folder that you may write",
+                path.display()
+            )
+        })
 }
 
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
-        _ => Err("not a share between 0 and 1. Give for example 1e-4, one connection in 10,000".to_owned()),
+        _ => Err(
+            "not a share between 0 and 1. Give for example 1e-4, one connection in 10,000"
+                .to_owned(),
+        ),
     }
 }

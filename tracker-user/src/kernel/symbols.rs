@@ -10,8 +10,14 @@ use super::Root;
 const FILE: &str = "proc/kallsyms";
 const MODULE: &str = "nf_conntrack";
 /// How the names begin that are kept of the hundred thousands: those of conntrack.
-const STEMS: [&str; 6] =
-    ["nf_c", "__nf_c", "early_drop", "gc_worker", "init_conntrack", "destroy_conntrack"];
+const STEMS: [&str; 6] = [
+    "nf_c",
+    "__nf_c",
+    "early_drop",
+    "gc_worker",
+    "init_conntrack",
+    "destroy_conntrack",
+];
 
 /// Conntrack's functions among the symbols of the kernel and its modules.
 #[derive(Debug)]
@@ -63,13 +69,19 @@ impl Symbols {
         let path = root.path(FILE);
         File::open(&path)
             .and_then(|file| Self::parse(BufReader::with_capacity(1 << 16, file)))
-            .map_err(|source| SymbolsError::Unreadable { path: path.display().to_string(), source })?
+            .map_err(|source| SymbolsError::Unreadable {
+                path: path.display().to_string(),
+                source,
+            })?
             .shown()
     }
 
     /// From the text of `/proc/kallsyms`; lines that are not as expected are left out.
     fn parse(mut text: impl BufRead) -> io::Result<Self> {
-        let mut symbols = Self { functions: Vec::new(), addresses: Vec::new() };
+        let mut symbols = Self {
+            functions: Vec::new(),
+            addresses: Vec::new(),
+        };
         let mut line = Vec::new();
         while text.read_until(b'\n', &mut line)? > 0 {
             symbols.take(&line);
@@ -90,9 +102,15 @@ impl Symbols {
         let name = columns.next()?;
         let is_function = matches!(kind, "t" | "T" | "w" | "W");
         if is_function && STEMS.iter().any(|stem| name.starts_with(stem)) {
-            let module = columns.next().and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
+            let module = columns
+                .next()
+                .and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
             let (name, module) = (name.to_owned(), module.map(str::to_owned));
-            self.functions.push(Symbol { address, name, module });
+            self.functions.push(Symbol {
+                address,
+                name,
+                module,
+            });
         }
         Some(())
     }
@@ -112,7 +130,9 @@ impl Symbols {
         if first.module.as_deref() == Some(MODULE) {
             return Some(first);
         }
-        named.find(|symbol| symbol.module.as_deref() == Some(MODULE)).or(Some(first))
+        named
+            .find(|symbol| symbol.module.as_deref() == Some(MODULE))
+            .or(Some(first))
     }
 
     /// Where a function begins.
@@ -139,10 +159,13 @@ impl Symbols {
     /// its callers may call those instead.
     #[must_use]
     pub fn has_part(&self, name: &str) -> bool {
-        self.functions.iter().filter_map(|symbol| symbol.name.strip_prefix(name)).any(|suffix| {
-            // `.cold` is a jump target, not something that is called.
-            suffix.starts_with('.') && !suffix.starts_with(".cold")
-        })
+        self.functions
+            .iter()
+            .filter_map(|symbol| symbol.name.strip_prefix(name))
+            .any(|suffix| {
+                // `.cold` is a jump target, not something that is called.
+                suffix.starts_with('.') && !suffix.starts_with(".cold")
+            })
     }
 
     /// The module of a function; `None` in the kernel proper, or when there is no such function.
@@ -218,7 +241,10 @@ ffff000000000050 t early_drop.cold\t[nf_conntrack]
     #[test]
     fn hidden_addresses_are_an_error() {
         let text = "0000000000000000 T _text\n0000000000000000 t early_drop\t[nf_conntrack]\n";
-        let error = Symbols::parse(text.as_bytes()).unwrap().shown().unwrap_err();
+        let error = Symbols::parse(text.as_bytes())
+            .unwrap()
+            .shown()
+            .unwrap_err();
         assert!(error.to_string().contains("CAP_SYSLOG"), "{error}");
         assert!(matches!(
             Symbols::parse(io::empty()).unwrap().shown(),

@@ -41,7 +41,10 @@ impl Encoder {
     fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, highest(BUCKETS - 1), DIGITS)
             .expect("the bounds are constants that the crate accepts");
-        Self { histogram, serializer: V2Serializer::new() }
+        Self {
+            histogram,
+            serializer: V2Serializer::new(),
+        }
     }
 }
 
@@ -51,16 +54,21 @@ thread_local! {
 
 /// The distribution's buckets as V2 bytes.
 pub fn encode(distribution: &Distribution) -> Vec<u8> {
-    ENCODER.with_borrow_mut(|Encoder { histogram, serializer }| {
-        histogram.reset();
-        for (bucket, count) in distribution.buckets() {
-            histogram.saturating_record_n(highest(usize::from(bucket)), count);
-        }
-        let mut bytes = Vec::new();
-        // Writing to memory does not fail.
-        let _ = serializer.serialize(histogram, &mut bytes);
-        bytes
-    })
+    ENCODER.with_borrow_mut(
+        |Encoder {
+             histogram,
+             serializer,
+         }| {
+            histogram.reset();
+            for (bucket, count) in distribution.buckets() {
+                histogram.saturating_record_n(highest(usize::from(bucket)), count);
+            }
+            let mut bytes = Vec::new();
+            // Writing to memory does not fail.
+            let _ = serializer.serialize(histogram, &mut bytes);
+            bytes
+        },
+    )
 }
 
 /// The distribution in V2 bytes; `None` when they are not what [`encode`] writes.

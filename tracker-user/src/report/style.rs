@@ -27,7 +27,10 @@ impl Style {
         }
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
         let width = Table::new().width().filter(|&width| width >= NARROWEST);
-        Self { width, colour: !no_colour }
+        Self {
+            width,
+            colour: !no_colour,
+        }
     }
 
     /// A heading.

@@ -1,8 +1,6 @@
 //! A look at every living entry, at the end of a watch.
 
-use aya::{
-    Ebpf, RawTracePointRunOptions, TestRun, maps::HashMap, programs::RawTracePoint,
-};
+use aya::{Ebpf, RawTracePointRunOptions, TestRun, maps::HashMap, programs::RawTracePoint};
 use tracker_common::record::Record;
 
 use super::read::Plain;
@@ -14,14 +12,18 @@ pub fn prepare(ebpf: &mut Ebpf) -> anyhow::Result<()> {
 }
 
 fn program(ebpf: &mut Ebpf) -> anyhow::Result<&mut RawTracePoint> {
-    let program = ebpf.program_mut("census").ok_or_else(|| anyhow::anyhow!("no program census"))?;
+    let program = ebpf
+        .program_mut("census")
+        .ok_or_else(|| anyhow::anyhow!("no program census"))?;
     Ok(program.try_into()?)
 }
 
 /// Brings the record of every living entry up to date, and counts how long it has been in its
 /// state. The hooks must be gone: they write the same records.
 pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<()> {
-    let map = ebpf.map("ENTRIES").ok_or_else(|| anyhow::anyhow!("no map ENTRIES"))?;
+    let map = ebpf
+        .map("ENTRIES")
+        .ok_or_else(|| anyhow::anyhow!("no map ENTRIES"))?;
     let entries: HashMap<_, u64, Plain<Record>> = HashMap::try_from(map)?;
     let living: Vec<u64> = entries.keys().collect::<Result<_, _>>()?;
     let program = program(ebpf)?;

@@ -6,7 +6,9 @@ use crate::kernel;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Not privileged.
-    #[error("watching the kernel needs privileges that this process does not have: {missing}. Run it as root")]
+    #[error(
+        "watching the kernel needs privileges that this process does not have: {missing}. Run it as root"
+    )]
     Privileges {
         /// Capabilities.
         missing: String,
@@ -18,7 +20,9 @@ pub enum StartError {
     )]
     NotLoaded,
     /// The kernel has no conntrack at all.
-    #[error("this kernel has no nf_conntrack. Run tracker on the machine whose firewall or NAT tracks connections")]
+    #[error(
+        "this kernel has no nf_conntrack. Run tracker on the machine whose firewall or NAT tracks connections"
+    )]
     Absent,
     /// No rule tracks.
     #[error(
@@ -54,9 +58,7 @@ pub enum StartError {
         tried: String,
     },
     /// The kernel refuses a hook.
-    #[error(
-        "the kernel refuses to watch \"{event}\": {refusals}. {remedy}"
-    )]
+    #[error("the kernel refuses to watch \"{event}\": {refusals}. {remedy}")]
     Refused {
         /// Event.
         event: &'static str,

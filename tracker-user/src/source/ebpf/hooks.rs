@@ -20,7 +20,10 @@ pub struct Event {
 impl Event {
     /// A watch without it would not be one.
     pub fn is_required(&self) -> bool {
-        !matches!(self.proto, Some(Proto::Gre | Proto::Sctp | Proto::Icmpv6 | Proto::Udplite))
+        !matches!(
+            self.proto,
+            Some(Proto::Gre | Proto::Sctp | Proto::Icmpv6 | Proto::Udplite)
+        )
     }
 }
 
@@ -32,7 +35,10 @@ struct Function {
 }
 
 const fn whole(name: &'static str) -> Function {
-    Function { name, splits: false }
+    Function {
+        name,
+        splits: false,
+    }
 }
 
 /// All events. Every function takes the `struct nf_conn *` first.
@@ -47,22 +53,61 @@ pub const EVENTS: &[Event] = &[
         proto: None,
         functions: &[
             whole("nf_ct_helper_destroy"),
-            Function { name: "nf_ct_delete", splits: true },
+            Function {
+                name: "nf_ct_delete",
+                splits: true,
+            },
             whole("nf_conntrack_free"),
         ],
     },
-    Event { name: "insert", proto: None, functions: &[whole("__nf_conntrack_hash_insert")] },
-    packets("tcp_packet", Proto::Tcp, &[whole("nf_conntrack_tcp_packet")]),
-    packets("udp_packet", Proto::Udp, &[whole("nf_conntrack_udp_packet")]),
-    packets("udplite_packet", Proto::Udplite, &[whole("nf_conntrack_udplite_packet")]),
-    packets("icmp_packet", Proto::Icmp, &[whole("nf_conntrack_icmp_packet")]),
-    packets("icmpv6_packet", Proto::Icmpv6, &[whole("nf_conntrack_icmpv6_packet")]),
-    packets("gre_packet", Proto::Gre, &[whole("nf_conntrack_gre_packet")]),
-    packets("sctp_packet", Proto::Sctp, &[whole("nf_conntrack_sctp_packet")]),
+    Event {
+        name: "insert",
+        proto: None,
+        functions: &[whole("__nf_conntrack_hash_insert")],
+    },
+    packets(
+        "tcp_packet",
+        Proto::Tcp,
+        &[whole("nf_conntrack_tcp_packet")],
+    ),
+    packets(
+        "udp_packet",
+        Proto::Udp,
+        &[whole("nf_conntrack_udp_packet")],
+    ),
+    packets(
+        "udplite_packet",
+        Proto::Udplite,
+        &[whole("nf_conntrack_udplite_packet")],
+    ),
+    packets(
+        "icmp_packet",
+        Proto::Icmp,
+        &[whole("nf_conntrack_icmp_packet")],
+    ),
+    packets(
+        "icmpv6_packet",
+        Proto::Icmpv6,
+        &[whole("nf_conntrack_icmpv6_packet")],
+    ),
+    packets(
+        "gre_packet",
+        Proto::Gre,
+        &[whole("nf_conntrack_gre_packet")],
+    ),
+    packets(
+        "sctp_packet",
+        Proto::Sctp,
+        &[whole("nf_conntrack_sctp_packet")],
+    ),
 ];
 
 const fn packets(name: &'static str, proto: Proto, functions: &'static [Function]) -> Event {
-    Event { name, proto: Some(proto), functions }
+    Event {
+        name,
+        proto: Some(proto),
+        functions,
+    }
 }
 
 /// A choice made by hand: this function for this event.
@@ -78,12 +123,21 @@ impl std::str::FromStr for Pin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let names = || EVENTS.iter().map(|event| event.name).collect::<Vec<_>>().join(", ");
-        let (event, function) = text
-            .split_once('=')
-            .ok_or_else(|| "not EVENT=FUNCTION. Give for example destroy=nf_ct_delete".to_owned())?;
+        let names = || {
+            EVENTS
+                .iter()
+                .map(|event| event.name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (event, function) = text.split_once('=').ok_or_else(|| {
+            "not EVENT=FUNCTION. Give for example destroy=nf_ct_delete".to_owned()
+        })?;
         if EVENTS.iter().any(|it| it.name == event) {
-            Ok(Self { event: event.to_owned(), function: function.to_owned() })
+            Ok(Self {
+                event: event.to_owned(),
+                function: function.to_owned(),
+            })
         } else {
             Err(format!("no event {event}. Name one of {}", names()))
         }
@@ -121,7 +175,12 @@ pub fn candidates(event: &Event, kernel: &impl Kernel, pins: &[Pin]) -> Vec<Stri
 
 /// The functions that were looked for, in words.
 pub fn looked_for(event: &Event) -> String {
-    event.functions.iter().map(|function| function.name).collect::<Vec<_>>().join(", ")
+    event
+        .functions
+        .iter()
+        .map(|function| function.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -138,7 +197,10 @@ mod tests {
             self.functions.contains(&function)
         }
         fn is_split(&self, function: &str) -> bool {
-            self.functions.iter().any(|it| it.strip_prefix(function).is_some_and(|rest| rest.starts_with(".part.")))
+            self.functions.iter().any(|it| {
+                it.strip_prefix(function)
+                    .is_some_and(|rest| rest.starts_with(".part."))
+            })
         }
         fn first_argument(&self, _: &str) -> Option<Option<String>> {
             self.first.map(|first| first.map(str::to_owned))
@@ -152,7 +214,10 @@ mod tests {
     #[test]
     fn the_best_function_comes_first() {
         let functions = &["nf_conntrack_free", "nf_ct_delete", "nf_ct_helper_destroy"];
-        let kernel = Fake { functions, first: None };
+        let kernel = Fake {
+            functions,
+            first: None,
+        };
         assert_eq!(
             destroy(&kernel, &[]),
             ["nf_ct_helper_destroy", "nf_ct_delete", "nf_conntrack_free"]
@@ -162,30 +227,51 @@ mod tests {
     #[test]
     fn a_function_that_the_compiler_split_is_passed_over() {
         let functions = &["nf_conntrack_free", "nf_ct_delete", "nf_ct_delete.part.0"];
-        let kernel = Fake { functions, first: None };
+        let kernel = Fake {
+            functions,
+            first: None,
+        };
         assert_eq!(destroy(&kernel, &[]), ["nf_conntrack_free"]);
     }
 
     #[test]
     fn a_function_with_another_signature_is_passed_over() {
-        let kernel =
-            Fake { functions: &["nf_ct_helper_destroy"], first: Some(Some("struct sk_buff *")) };
+        let kernel = Fake {
+            functions: &["nf_ct_helper_destroy"],
+            first: Some(Some("struct sk_buff *")),
+        };
         assert!(destroy(&kernel, &[]).is_empty());
-        let kernel = Fake { functions: &["nf_ct_helper_destroy"], first: Some(Some("struct nf_conn *")) };
+        let kernel = Fake {
+            functions: &["nf_ct_helper_destroy"],
+            first: Some(Some("struct nf_conn *")),
+        };
         assert_eq!(destroy(&kernel, &[]), ["nf_ct_helper_destroy"]);
     }
 
     #[test]
     fn a_pin_leaves_no_choice() {
         let functions = &["nf_conntrack_free", "nf_ct_helper_destroy"];
-        let kernel = Fake { functions, first: None };
+        let kernel = Fake {
+            functions,
+            first: None,
+        };
         let pin: Pin = "destroy=nf_conntrack_free".parse().unwrap();
         assert_eq!(destroy(&kernel, &[pin]), ["nf_conntrack_free"]);
     }
 
     #[test]
     fn a_pin_names_an_event() {
-        assert!("destroy".parse::<Pin>().unwrap_err().contains("EVENT=FUNCTION"));
-        assert!("death=x".parse::<Pin>().unwrap_err().contains("Name one of destroy, insert"));
+        assert!(
+            "destroy"
+                .parse::<Pin>()
+                .unwrap_err()
+                .contains("EVENT=FUNCTION")
+        );
+        assert!(
+            "death=x"
+                .parse::<Pin>()
+                .unwrap_err()
+                .contains("Name one of destroy, insert")
+        );
     }
 }

@@ -96,9 +96,10 @@ pub fn load(plan: &Plan<'_>) -> Result<(Ebpf, Vec<Hook>), StartError> {
 
 /// Makes the maps, and writes what the programs must know.
 fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
-    let observed = events.iter().filter_map(|event| event.proto).fold(0_u32, |bits, proto| {
-        bits | 1 << proto.id()
-    });
+    let observed = events
+        .iter()
+        .filter_map(|event| event.proto)
+        .fold(0_u32, |bits, proto| bits | 1 << proto.id());
     let range = |name| plan.symbols.range(name).unwrap_or((0, 0));
     let tcp_packet = range("nf_conntrack_tcp_packet");
     let early_drop = range("early_drop");
@@ -163,13 +164,17 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .map_max_entries("HISTOGRAMS", histograms)
         .load(OBJECT)
         .map_err(|error| refused_object(&error, plan))?;
-    give(&mut ebpf, plan.given).map_err(|cause| StartError::Object { cause: cause.to_string() })?;
+    give(&mut ebpf, plan.given).map_err(|cause| StartError::Object {
+        cause: cause.to_string(),
+    })?;
     Ok(ebpf)
 }
 
 /// Tells the programs which namespaces have the first slots.
 fn give(ebpf: &mut Ebpf, given: &[u32]) -> anyhow::Result<()> {
-    let map = ebpf.map_mut("SCOPE").ok_or_else(|| anyhow::anyhow!("no map SCOPE"))?;
+    let map = ebpf
+        .map_mut("SCOPE")
+        .ok_or_else(|| anyhow::anyhow!("no map SCOPE"))?;
     let mut scope: HashMap<_, u32, u32> = HashMap::try_from(map)?;
     for (slot, inum) in (0_u32..).zip(given) {
         scope.insert(inum, slot, 0)?;
@@ -183,7 +188,9 @@ fn refused_object(error: &EbpfError, plan: &Plan<'_>) -> StartError {
             bytes: map_bytes(plan),
             cause: chain(error),
         },
-        _ => StartError::Object { cause: chain(error) },
+        _ => StartError::Object {
+            cause: chain(error),
+        },
     }
 }
 
@@ -198,7 +205,12 @@ fn attach<'a>(
         taken.push(attach_one(ebpf, plan, event).map_err(|error| (*event, error))?);
     }
     census::prepare(ebpf).map_err(|error| {
-        (&EVENTS[0], StartError::Object { cause: format!("{error:#}") })
+        (
+            &EVENTS[0],
+            StartError::Object {
+                cause: format!("{error:#}"),
+            },
+        )
     })?;
     Ok(taken)
 }
@@ -207,12 +219,19 @@ fn attach<'a>(
 fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, StartError> {
     let candidates = hooks::candidates(event, plan, plan.pins);
     if candidates.is_empty() {
-        return Err(StartError::NoFunction { event: event.name, tried: hooks::looked_for(event) });
+        return Err(StartError::NoFunction {
+            event: event.name,
+            tried: hooks::looked_for(event),
+        });
     }
     let mut refusals = Vec::new();
     for symbol in candidates {
         let built_in = plan.symbols.module(&symbol).is_none();
-        let kinds: &[&str] = if built_in { &["fentry", "kprobe"] } else { &["kprobe"] };
+        let kinds: &[&str] = if built_in {
+            &["fentry", "kprobe"]
+        } else {
+            &["kprobe"]
+        };
         for &kind in kinds {
             let program = format!("{}_{kind}", event.name);
             let result = match kind {
@@ -221,7 +240,11 @@ fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, S
             };
             match result {
                 Ok(()) => {
-                    return Ok(Hook { event: event.name.into(), symbol, kind: kind.into() });
+                    return Ok(Hook {
+                        event: event.name.into(),
+                        symbol,
+                        kind: kind.into(),
+                    });
                 }
                 Err(error) => refusals.push(format!("{kind} on {symbol}: {}", chain(&error))),
             }
@@ -233,12 +256,18 @@ fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, S
     } else {
         "Report it with the output of uname -r"
     };
-    Err(StartError::Refused { event: event.name, refusals, remedy })
+    Err(StartError::Refused {
+        event: event.name,
+        refusals,
+        remedy,
+    })
 }
 
 fn attach_kprobe(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), ProgramError> {
-    let program: &mut KProbe =
-        ebpf.program_mut(program).ok_or(ProgramError::NotLoaded)?.try_into()?;
+    let program: &mut KProbe = ebpf
+        .program_mut(program)
+        .ok_or(ProgramError::NotLoaded)?
+        .try_into()?;
     if program.fd().is_err() {
         program.load()?;
     }
@@ -248,8 +277,10 @@ fn attach_kprobe(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), Pro
 
 fn attach_fentry(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), ProgramError> {
     let btf = Btf::from_sys_fs()?;
-    let program: &mut FEntry =
-        ebpf.program_mut(program).ok_or(ProgramError::NotLoaded)?.try_into()?;
+    let program: &mut FEntry = ebpf
+        .program_mut(program)
+        .ok_or(ProgramError::NotLoaded)?
+        .try_into()?;
     program.load(symbol, &btf)?;
     program.attach()?;
     Ok(())

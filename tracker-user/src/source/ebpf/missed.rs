@@ -26,5 +26,9 @@ pub fn runs(program: BorrowedFd<'_>) -> io::Result<u64> {
             size_of::<bpf_attr>(),
         )
     };
-    if failed == 0 { Ok(info.recursion_misses) } else { Err(io::Error::last_os_error()) }
+    if failed == 0 {
+        Ok(info.recursion_misses)
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

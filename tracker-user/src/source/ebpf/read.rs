@@ -18,7 +18,15 @@ macro_rules! plain {
     };
 }
 
-plain!(Counters, Histogram, Losses, Namespace, PortKey, PortUse, tracker_common::record::Record);
+plain!(
+    Counters,
+    Histogram,
+    Losses,
+    Namespace,
+    PortKey,
+    PortUse,
+    tracker_common::record::Record
+);
 
 /// Adds one CPU's value to a total.
 pub trait Add {
@@ -73,7 +81,11 @@ impl Add for Histogram {
     const ZERO: Self = Self::ZERO;
 
     fn add(&mut self, cpu: &Self) {
-        let Self { sum_us, max_us, buckets } = self;
+        let Self {
+            sum_us,
+            max_us,
+            buckets,
+        } = self;
         *sum_us = sum_us.wrapping_add(cpu.sum_us);
         *max_us = (*max_us).max(cpu.max_us);
         for (bucket, cpu) in buckets.iter_mut().zip(&cpu.buckets) {
@@ -83,7 +95,9 @@ impl Add for Histogram {
 }
 
 impl Add for Losses {
-    const ZERO: Self = Self { count: [0; Loss::SLOTS] };
+    const ZERO: Self = Self {
+        count: [0; Loss::SLOTS],
+    };
 
     fn add(&mut self, cpu: &Self) {
         let Self { count } = self;
@@ -92,10 +106,18 @@ impl Add for Losses {
 }
 
 impl Add for PortUse {
-    const ZERO: Self = Self { inserts: 0, deaths: 0, entry_us: 0 };
+    const ZERO: Self = Self {
+        inserts: 0,
+        deaths: 0,
+        entry_us: 0,
+    };
 
     fn add(&mut self, cpu: &Self) {
-        let Self { inserts, deaths, entry_us } = self;
+        let Self {
+            inserts,
+            deaths,
+            entry_us,
+        } = self;
         *inserts = inserts.wrapping_add(cpu.inserts);
         *deaths = deaths.wrapping_add(cpu.deaths);
         *entry_us = entry_us.wrapping_add(cpu.entry_us);
@@ -121,7 +143,9 @@ pub fn changed<'a>(
 ) -> impl Iterator<Item = HistogramId> + 'a {
     let visits = |of: &Counters, state: State| {
         let id = state.id();
-        of.moved_on[id].wrapping_add(of.expired[id]).wrapping_add(of.killed[id])
+        of.moved_on[id]
+            .wrapping_add(of.expired[id])
+            .wrapping_add(of.killed[id])
     };
     let residencies = State::ALL
         .iter()
@@ -129,16 +153,21 @@ pub fn changed<'a>(
         .map(|&state| HistogramId::Residency(state));
     let gap = |timer: Timer| before.gaps[timer.id()] != now.gaps[timer.id()];
     let armed = |timer: Timer| before.connections[timer.id()] != now.connections[timer.id()];
-    let gaps = Timer::ALL.iter().filter(move |&&timer| gap(timer)).map(|&timer| HistogramId::Gap(timer));
+    let gaps = Timer::ALL
+        .iter()
+        .filter(move |&&timer| gap(timer))
+        .map(|&timer| HistogramId::Gap(timer));
     let max_gaps = Timer::ALL
         .iter()
         .filter(move |&&timer| gap(timer) || armed(timer))
         .map(|&timer| HistogramId::MaxGap(timer));
-    let lifetime =
-        (before.destroyed() != now.destroyed()).then_some(HistogramId::Lifetime);
-    let overdue =
-        (before.timer_expired != now.timer_expired).then_some(HistogramId::Overdue);
-    residencies.chain(gaps).chain(max_gaps).chain(lifetime).chain(overdue)
+    let lifetime = (before.destroyed() != now.destroyed()).then_some(HistogramId::Lifetime);
+    let overdue = (before.timer_expired != now.timer_expired).then_some(HistogramId::Overdue);
+    residencies
+        .chain(gaps)
+        .chain(max_gaps)
+        .chain(lifetime)
+        .chain(overdue)
 }
 
 /// One histogram of the namespace in a slot.
@@ -147,8 +176,12 @@ pub fn histogram(
     slot: u32,
     id: HistogramId,
 ) -> Result<Box<Histogram>, MapError> {
-    let place = u32::try_from(HistogramId::COUNT * slot as usize + id.place())
-        .map_err(|_| MapError::OutOfBounds { index: slot, max_entries: map.len() })?;
+    let place = u32::try_from(HistogramId::COUNT * slot as usize + id.place()).map_err(|_| {
+        MapError::OutOfBounds {
+            index: slot,
+            max_entries: map.len(),
+        }
+    })?;
     Ok(sum(&map.get(&place, 0)?))
 }
 

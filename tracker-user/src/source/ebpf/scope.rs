@@ -33,8 +33,7 @@ pub struct Member {
 
 impl Member {
     fn open(root: &Root, netns: &Netns) -> io::Result<Self> {
-        let (table, settings) =
-            netns.run(|| (TableFiles::open(root), sysctl::settings(root)))?;
+        let (table, settings) = netns.run(|| (TableFiles::open(root), sysctl::settings(root)))?;
         Ok(Self {
             inum: netns.inum(),
             name: netns.name().to_owned(),
@@ -74,7 +73,9 @@ impl Member {
         }
         self.epoch = epoch;
         self.size = size;
-        if !first && let Some(settings) = find(root, self.inum).and_then(|netns| settings(root, &netns)) {
+        if !first
+            && let Some(settings) = find(root, self.inum).and_then(|netns| settings(root, &netns))
+        {
             self.fresh = Some(settings);
         }
     }
@@ -90,7 +91,9 @@ fn find(root: &Root, inum: u32) -> Option<Netns> {
     {
         return Some(current);
     }
-    let known = netns::list(root).into_iter().find(|known| known.inum == inum)?;
+    let known = netns::list(root)
+        .into_iter()
+        .find(|known| known.inum == inum)?;
     Netns::open_known(root, &known).ok()
 }
 
@@ -115,7 +118,11 @@ impl Scope {
         let all = wanted == Some("all");
         let members: Vec<Member> = if all {
             let room = MAX_NAMESPACES as usize - SPARE;
-            netns::list(root).iter().filter_map(|known| filled(root, known)).take(room).collect()
+            netns::list(root)
+                .iter()
+                .filter_map(|known| filled(root, known))
+                .take(room)
+                .collect()
         } else {
             let netns = match wanted {
                 Some(name) => Netns::open(root, name)?,
@@ -129,7 +136,12 @@ impl Scope {
         };
         let slots = if all { members.len() + SPARE } else { 1 };
         let slots = u32::try_from(slots).unwrap_or(MAX_NAMESPACES);
-        Ok(Self { label, all, members, slots })
+        Ok(Self {
+            label,
+            all,
+            members,
+            slots,
+        })
     }
 
     /// Inode numbers of the namespaces whose slots are settled.
@@ -139,11 +151,14 @@ impl Scope {
 
     /// Entries in all tables now, and the largest maximum.
     pub fn fill(&self) -> Table {
-        self.members.iter().filter_map(Member::table).fold(Table::default(), |sum, table| Table {
-            count: sum.count + table.count,
-            max: sum.max.max(table.max),
-            buckets: sum.buckets.max(table.buckets),
-        })
+        self.members
+            .iter()
+            .filter_map(Member::table)
+            .fold(Table::default(), |sum, table| Table {
+                count: sum.count + table.count,
+                max: sum.max.max(table.max),
+                buckets: sum.buckets.max(table.buckets),
+            })
     }
 
     /// The namespace that the programs have met in the next slot.

@@ -86,7 +86,10 @@ impl Watch {
         }
         let scope = Scope::resolve(&root, options.netns.as_deref())?;
         let fill = scope.fill();
-        if !options.may_be_idle && fill.count == 0 && matches!(Tracking::read(&root), Tracking::Nothing) {
+        if !options.may_be_idle
+            && fill.count == 0
+            && matches!(Tracking::read(&root), Tracking::Nothing)
+        {
             return Err(StartError::Untracked { scope: scope.label });
         }
 
@@ -95,8 +98,9 @@ impl Watch {
         let symbols = Symbols::read(&root)?;
         let tick_ns = machine::tick_ns().map_err(unreadable("the clock"))?;
         let entries = if fill.max == 0 { UNLIMITED } else { fill.max };
-        let max_entries =
-            options.max_entries.unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
+        let max_entries = options
+            .max_entries
+            .unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
         let plan = load::Plan {
             btf: &btf,
             symbols: &symbols,
@@ -115,13 +119,18 @@ impl Watch {
         let logger = EbpfLogger::init(&mut ebpf)
             .inspect_err(|error| log::debug!("no diagnostics from the programs: {error}"))
             .ok();
-        let settings = scope.members.first().and_then(|member| member.fresh.clone());
+        let settings = scope
+            .members
+            .first()
+            .and_then(|member| member.fresh.clone());
         let memory = EntryMemory::read(&root, offsets.entry_size, &settings.unwrap_or_default());
         let description = Description {
             source: "ebpf".to_owned(),
             host: machine.host.clone(),
             kernel: machine.release.clone(),
-            started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()),
+            started: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |now| now.as_secs()),
             tick_ns,
             scope: scope.label.clone(),
             hooks,
@@ -130,7 +139,11 @@ impl Watch {
             map_bytes: load::map_bytes(&plan),
             remarks: Vec::new(),
         };
-        let last = scope.members.iter().map(|_| Box::new(Counters::ZERO)).collect();
+        let last = scope
+            .members
+            .iter()
+            .map(|_| Box::new(Counters::ZERO))
+            .collect();
         let mut watch = Self {
             root,
             ebpf,
@@ -142,14 +155,18 @@ impl Watch {
             ports_read: None,
         };
         for slot in 0..watch.scope.members.len() {
-            let base = watch.settled(slot).map_err(|error| StartError::Object { cause: error.to_string() })?;
+            let base = watch.settled(slot).map_err(|error| StartError::Object {
+                cause: error.to_string(),
+            })?;
             watch.scope.members[slot].live_at_start = base;
         }
         Ok(watch)
     }
 
     fn map(&self, name: &str) -> anyhow::Result<&aya::maps::Map> {
-        self.ebpf.map(name).ok_or_else(|| anyhow::anyhow!("the object has no map {name}"))
+        self.ebpf
+            .map(name)
+            .ok_or_else(|| anyhow::anyhow!("the object has no map {name}"))
     }
 
     fn counters(&self, slot: usize) -> anyhow::Result<Box<Counters>> {
@@ -168,14 +185,20 @@ impl Watch {
         let mut taken = 0;
         for _ in 0..READINGS * 16 {
             let before = self.counters(slot)?;
-            let Some(table) = self.scope.members[slot].table() else { break };
+            let Some(table) = self.scope.members[slot].table() else {
+                break;
+            };
             let after = self.counters(slot)?;
             let flow = |counters: &Counters| (counters.inserted(), counters.destroyed());
             let quiet = flow(&before) == flow(&after);
             if quiet || least.is_none() {
                 let (inserted, destroyed) = flow(&after);
                 let base = (table.count + destroyed).saturating_sub(inserted);
-                least = Some(if taken == 0 { base } else { base.min(least.unwrap_or(base)) });
+                least = Some(if taken == 0 {
+                    base
+                } else {
+                    base.min(least.unwrap_or(base))
+                });
             }
             taken += u32::from(quiet);
             if taken == READINGS {
@@ -197,16 +220,26 @@ impl Watch {
                 self.last.push(Box::new(Counters::ZERO));
             }
         }
-        let mut ports = if read_ports { Some(self.ports()?) } else { None };
+        let mut ports = if read_ports {
+            Some(self.ports()?)
+        } else {
+            None
+        };
         let mut samples = Vec::new();
         for slot in 0..self.scope.members.len() {
             let epoch = known.get(slot).map_or(0, |namespace| namespace.epoch);
             let ports = ports.as_mut().map(|ports| {
-                ports.extract_if(.., |(key, _)| usize::from(key.slot) == slot).collect()
+                ports
+                    .extract_if(.., |(key, _)| usize::from(key.slot) == slot)
+                    .collect()
             });
             samples.push(self.namespace(slot, epoch, ports)?);
         }
-        Ok(Sample { at, namespaces: samples, losses: self.losses()? })
+        Ok(Sample {
+            at,
+            namespaces: samples,
+            losses: self.losses()?,
+        })
     }
 
     fn namespaces(&self) -> anyhow::Result<Vec<Namespace>> {
@@ -264,8 +297,9 @@ impl Watch {
     }
 
     fn end(&mut self) -> anyhow::Result<Sample> {
-        let bases: Vec<u64> =
-            (0..self.scope.members.len()).map(|slot| self.settled(slot)).collect::<Result<_, _>>()?;
+        let bases: Vec<u64> = (0..self.scope.members.len())
+            .map(|slot| self.settled(slot))
+            .collect::<Result<_, _>>()?;
         let losses = self.losses()?;
         for (_, program) in self.ebpf.programs_mut() {
             match program {
@@ -297,18 +331,24 @@ fn unlock_memory() {
 
 /// Says what is missing to watch the kernel.
 fn privileged(root: &Root) -> Result<(), StartError> {
-    let capabilities = Capabilities::read(root)
-        .map_err(|source| StartError::Machine { what: "/proc/self/status", source })?;
+    let capabilities = Capabilities::read(root).map_err(|source| StartError::Machine {
+        what: "/proc/self/status",
+        source,
+    })?;
     let missing = capabilities.missing();
     if missing.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
-    Err(StartError::Privileges { missing: names.join(", ") })
+    Err(StartError::Privileges {
+        missing: names.join(", "),
+    })
 }
 
 fn broken(error: &anyhow::Error) -> SourceError {
-    SourceError { what: format!("{error:#}") }
+    SourceError {
+        what: format!("{error:#}"),
+    }
 }
 
 impl Source for Watch {
@@ -317,7 +357,9 @@ impl Source for Watch {
     }
 
     fn sample(&mut self) -> Result<Sample, SourceError> {
-        let due = self.ports_read.is_none_or(|read| read.elapsed() >= PORTS_EVERY);
+        let due = self
+            .ports_read
+            .is_none_or(|read| read.elapsed() >= PORTS_EVERY);
         if due {
             self.ports_read = Some(Instant::now());
         }
