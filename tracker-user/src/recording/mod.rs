@@ -1,10 +1,10 @@
 //! Recordings: one SQLite file, written an interval at a time.
 //!
 //! Each interval is one transaction, so a watch that is killed loses at most the interval under
-//! way. An interval holds *differences*: of the counters ([`counters`]) and of every histogram that
-//! changed ([`blob`]). Beside them stand the latest *totals*, so that a summary costs the same for
+//! way. An interval holds *differences*: of the counters (`counters`) and of every histogram that
+//! changed (`blob`). Beside them stand the latest *totals*, so that a summary costs the same for
 //! a minute as for a month. Longest gaps per entry exist as totals only, because an entry moves
-//! from bucket to bucket as its longest gap grows. Old intervals are joined ([`coarsen`]).
+//! from bucket to bucket as its longest gap grows. Old intervals are joined (`coarsen`).
 
 mod blob;
 mod coarsen;

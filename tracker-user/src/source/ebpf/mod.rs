@@ -1,8 +1,8 @@
 //! The watch of this kernel by eBPF programs. The only module that names `aya`.
 //!
-//! [`hooks`] decides what to hook from what the kernel has, [`load`] loads and attaches it,
-//! [`read`] adds the maps up over the CPUs, [`scope`] knows the watched namespaces and their
-//! tables, [`watch`] is the [`Source`](super::Source) made of these.
+//! `hooks` decides what to hook from what the kernel has, `load` loads and attaches it,
+//! `read` adds the maps up over the CPUs, `scope` knows the watched namespaces and their
+//! tables, `watch` is the [`Source`](super::Source) made of these.
 
 mod census;
 mod error;
