@@ -121,38 +121,38 @@ fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> R
         tally::loss(Loss::StackFailed);
         return Reason::Deleted;
     }
-    // SAFETY: this CPU's value. What lies beyond the stack's length is of an earlier one.
-    let stack = unsafe { &*stack };
-    for (i, &caller) in stack.iter().enumerate() {
+    match caller(length as u32) {
+        TCP_PACKET if unanswered_reset => Reason::ResetBeforeReply,
+        TCP_PACKET if matches!(state, State::TcpTimeWait | State::TcpClose) => Reason::Reopened,
+        EVICTION => Reason::EarlyDrop,
+        _ => Reason::Deleted,
+    }
+}
+
+/// [`caller`]: the TCP tracker.
+const TCP_PACKET: u32 = 1;
+/// [`caller`]: what makes room in a full table.
+const EVICTION: u32 = 2;
+
+/// Who has called, by the first so many bytes of the stack; 0 if that is nobody in particular.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn caller(length: u32) -> u32 {
+    let Some(stack) = STACK.get(0) else { return 0 };
+    for (i, &address) in stack.iter().enumerate() {
         if i >= length as usize / 8 {
             break;
         }
-        if within(
-            caller,
-            config::TCP_PACKET_START.load(),
-            config::TCP_PACKET_END.load(),
-        ) {
-            return if unanswered_reset {
-                Reason::ResetBeforeReply
-            } else if matches!(state, State::TcpTimeWait | State::TcpClose) {
-                Reason::Reopened
-            } else {
-                Reason::Deleted
-            };
+        if within(address, config::TCP_PACKET_START.load(), config::TCP_PACKET_END.load()) {
+            return TCP_PACKET;
         }
-        if within(
-            caller,
-            config::EARLY_DROP_START.load(),
-            config::EARLY_DROP_END.load(),
-        ) || within(
-            caller,
-            config::GC_WORKER_START.load(),
-            config::GC_WORKER_END.load(),
-        ) {
-            return Reason::EarlyDrop;
+        if within(address, config::EARLY_DROP_START.load(), config::EARLY_DROP_END.load())
+            || within(address, config::GC_WORKER_START.load(), config::GC_WORKER_END.load())
+        {
+            return EVICTION;
         }
     }
-    Reason::Deleted
+    0
 }
 
 #[inline(always)]

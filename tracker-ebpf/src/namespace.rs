@@ -87,7 +87,8 @@ pub fn length(namespace: &Namespace, timer: Timer, epoch: u32) -> Option<u32> {
 
 /// A namespace is met for the first time: gives it a slot if it is in scope.
 #[inline(never)]
-fn register(net: u64) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn register(net: u64) -> u32 {
     let Some(inum) = read::<u32>(net + u64::from(config::NET_INUM.load())) else {
         return OUT_OF_SCOPE;
     };
@@ -135,7 +136,8 @@ fn claim(net: u64) -> Option<u32> {
 /// Reads the timers of the namespace in a slot anew, and notes those that changed; 1 if it is gone
 /// and another one lies at its address.
 #[inline(never)]
-fn refresh(slot: u32) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn refresh(slot: u32) -> u32 {
     let Some(namespace) = peek(slot) else {
         return 1;
     };

@@ -27,7 +27,8 @@ pub fn insert(entry: &Entry, slot: u32) {
 
 /// A function of its own for its stack.
 #[inline(never)]
-fn count_insert(slot: u32, port: u32, proto: u32) -> u32 {
+#[unsafe(no_mangle)]
+extern "C" fn count_insert(slot: u32, port: u32, proto: u32) -> u32 {
     let key = key(slot, port, proto);
     if let Some(port) = PORTS.get_ptr_mut(key) {
         // SAFETY: this CPU's value, which lives as long as the map.

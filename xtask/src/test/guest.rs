@@ -1,7 +1,11 @@
 //! All cases in one boot of one kernel.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::mpsc;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -15,14 +19,35 @@ use crate::{dist, note};
 /// The program that runs every case and prints the sum.
 const CASES: &str = "vm-cases";
 /// Far more than a boot with all cases takes.
-const TIMEOUT: Duration = Duration::from_secs(900);
+const TIMEOUT: Duration = Duration::from_secs(2400);
+
+/// Boots the kernels, as many at once as there are processors, and runs the cases there. The
+/// tallies come in the order of the kernels.
+pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..workers.min(kernels.len()) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(spec) = kernels.get(place) else { return };
+                    let tally = run(spec, filter);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, tally);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
 
 /// Boots a kernel and runs the cases there.
-pub fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
+fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
     let started = Instant::now();
     let cache = Cache::of_this_user()?;
     let place = kernel::get(spec, &cache)?.release;
-    println!("\nkernel {place}");
+    println!("{spec}: kernel {place}");
     let cases = dist::in_guest(CASES)?;
     let command = [cases.guest.to_string_lossy().into_owned()]
         .into_iter()
@@ -42,7 +67,7 @@ pub fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
         },
     };
     let (sender, receiver) = mpsc::channel();
-    let outcome = vm::run(spec, &request, &cache, Box::new(Tee { sender }))?;
+    let outcome = vm::run(spec, &request, &cache, Box::new(Tee { spec: spec.to_string(), line: Vec::new(), sender }))?;
     let output: Vec<u8> = receiver.try_iter().flatten().collect();
     let tally = Tally::of_cases(&String::from_utf8_lossy(&output)).unwrap_or_else(|| {
         note!("kernel {place}: the cases did not come to their end");
@@ -58,14 +83,20 @@ pub fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
     })
 }
 
-/// Shows what comes, and keeps it.
+/// Shows what comes, line by line with the kernel before it, and keeps it.
 struct Tee {
+    spec: String,
+    line: Vec<u8>,
     sender: mpsc::Sender<Vec<u8>>,
 }
 
 impl Write for Tee {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write_all(bytes)?;
+        self.line.extend(bytes);
+        while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            println!("{}: {}", self.spec, String::from_utf8_lossy(&line).trim_end());
+        }
         // Nobody listens any more only after the boot.
         let _ = self.sender.send(bytes.to_owned());
         Ok(bytes.len())

@@ -41,9 +41,7 @@ impl TestArgs {
             note!("building the static programs for the guests");
             dist::all()?;
         }
-        for spec in kernels {
-            tallies.push(guest::run(spec, filter)?);
-        }
+        tallies.extend(guest::run_all(kernels, filter)?);
         let all = Tally::print(&tallies);
         Ok(u8::from(!all.is_good()))
     }
