@@ -19,6 +19,9 @@ pub struct Sent {
     pub at: u64,
 }
 
+/// Datagrams of a burst that are sent in one jiffy. More could be put off by the kernel until the sender rests.
+const TOGETHER: usize = 10;
+
 impl Stage {
     /// Sets the size of the table, in entries and in buckets.
     pub fn resize(&self, max: u64, buckets: u64) -> Result<(), TrafficError> {
@@ -45,12 +48,20 @@ impl Stage {
         nix::sys::socket::setsockopt(server, sockopt::RcvBufForce, &(count * 4096))
             .map_err(|errno| socket("receive buffer")(errno.into()))?;
         let mut sent = Vec::new();
-        for client in clients.map_err(socket("client sockets"))? {
+        for (number, client) in clients
+            .map_err(socket("client sockets"))?
+            .iter()
+            .enumerate()
+        {
+            if number % TOGETHER == 0 {
+                self.clock.align()?;
+            }
             let at = self.clock.now()?;
             client.send_to(b"question", to).map_err(socket("send"))?;
             let port = client.local_addr().map_err(socket("client socket"))?.port();
             sent.push(Sent { port, at });
         }
+        self.clock.align()?;
         server
             .set_nonblocking(true)
             .map_err(socket("server port"))?;

@@ -87,7 +87,8 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let exit = exit::of(&error);
             if !exit::is_closed_pipe(&error) {
-                eprintln!("tracker: {error:#}");
+                // The errors hold the words of their causes.
+                eprintln!("tracker: {error}");
             }
             exit.into()
         }

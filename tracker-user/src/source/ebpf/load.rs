@@ -14,6 +14,7 @@ use tracker_common::{
 use super::{
     StartError, census,
     hooks::{self, EVENTS, Event, Kernel, Pin},
+    refusal::{self, Refusal},
 };
 use crate::{
     kernel::{btf::KernelBtf, offsets::Offsets, symbols::Symbols},
@@ -186,10 +187,10 @@ fn refused_object(error: &EbpfError, plan: &Plan<'_>) -> StartError {
     match error {
         EbpfError::MapError(MapError::CreateError { .. }) => StartError::Memory {
             bytes: map_bytes(plan),
-            cause: chain(error),
+            cause: refusal::last(error),
         },
         _ => StartError::Object {
-            cause: chain(error),
+            cause: refusal::last(error),
         },
     }
 }
@@ -227,7 +228,7 @@ fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, S
     let mut refusals = Vec::new();
     for symbol in candidates {
         let built_in = plan.symbols.module(&symbol).is_none();
-        let kinds: &[&str] = if built_in {
+        let kinds: &[&'static str] = if built_in {
             &["fentry", "kprobe"]
         } else {
             &["kprobe"]
@@ -246,13 +247,14 @@ fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, S
                         kind: kind.into(),
                     });
                 }
-                Err(error) => refusals.push(format!("{kind} on {symbol}: {}", chain(&error))),
+                Err(error) => refusals.push(Refusal::of(kind, &error)),
             }
         }
     }
-    let refusals = refusals.join("; ");
-    let remedy = if refusals.contains("EPERM") || refusals.contains("not permitted") {
-        "It is a policy of this kernel (lockdown, or no kprobes): run tracker where tracing is allowed"
+    let (refusals, is_policy) = refusal::all(refusals);
+    let remedy = if is_policy {
+        "It is a policy of this kernel (lockdown, or built without kprobes): run tracker where \
+         tracing is allowed"
     } else {
         "Report it with the output of uname -r"
     };
@@ -284,20 +286,4 @@ fn attach_fentry(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), Pro
     program.load(symbol, &btf)?;
     program.attach()?;
     Ok(())
-}
-
-/// An error with its causes, in one line; of the verifier's log the end, where the reason is.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let text = words.join(" ");
-    match text.char_indices().rev().nth(600) {
-        Some((at, _)) => format!("… {}", &text[at..]),
-        None => text,
-    }
 }

@@ -10,6 +10,7 @@ mod hooks;
 mod load;
 mod missed;
 mod read;
+mod refusal;
 mod scope;
 mod watch;
 
