@@ -32,8 +32,10 @@ pub struct Tcp {
 
 /// The timer that armed a TCP entry; `jiffies` gives a timer's current length.
 ///
-/// After a reset that did not close the connection most kernels arm `close`, while 6.12 arms
-/// `unacknowledged`: what remains of the timeout tells them apart.
+/// After a reset that did not close the connection most kernels arm `close`, while 6.12 arms what
+/// it would arm anyway, but no more than `unacknowledged`. Where more is left than `close` is long
+/// that tells them apart; where less is left either may be true, and the timer is
+/// [`Timer::Unknown`].
 #[inline(always)]
 #[must_use]
 pub fn tcp(entry: &Tcp, jiffies: impl Fn(Timer) -> u32) -> Timer {
@@ -44,14 +46,12 @@ pub fn tcp(entry: &Tcp, jiffies: impl Fn(Timer) -> u32) -> Timer {
 
     let chosen = if entry.retrans >= entry.max_retrans && full > max_retrans {
         Timer::TcpMaxRetrans
-    } else if entry.last_index == uapi::INDEX_RST {
-        let close = jiffies(Timer::TcpClose);
+    } else if entry.last_index == uapi::INDEX_RST && !matches!(entry.state, State::TcpClose) {
         // One jiffy may lie between the reading of the clock and of the entry.
-        if i64::from(entry.remaining) <= i64::from(close) + 1 {
-            Timer::TcpClose
-        } else {
-            Timer::TcpUnacknowledged
+        if i64::from(entry.remaining) <= i64::from(jiffies(Timer::TcpClose)) + 1 {
+            return Timer::Unknown;
         }
+        if full > unacknowledged { Timer::TcpUnacknowledged } else { base }
     } else if entry.flags & uapi::FLAG_DATA_UNACKNOWLEDGED != 0 && full > unacknowledged {
         Timer::TcpUnacknowledged
     } else if entry.last_window == 0 && full > max_retrans {
@@ -181,18 +181,16 @@ mod tests {
     #[test]
     fn a_reset_that_closes_nothing_is_told_by_what_remains() {
         let last_index = uapi::INDEX_RST;
-        let entry = Tcp {
-            last_index,
-            remaining: 9 * 250,
-            ..idle(State::TcpEstablished)
+        let after = |state, seconds: i32| {
+            let remaining = seconds * HZ as i32;
+            tcp(&Tcp { last_index, remaining, ..idle(state) }, defaults)
         };
-        assert_eq!(tcp(&entry, defaults), Timer::TcpClose);
-        let entry = Tcp {
-            last_index,
-            remaining: 290 * 250,
-            ..idle(State::TcpEstablished)
-        };
-        assert_eq!(tcp(&entry, defaults), Timer::TcpUnacknowledged);
+        assert_eq!(after(State::TcpEstablished, 290), Timer::TcpUnacknowledged);
+        assert_eq!(after(State::TcpLastAck, 20), Timer::TcpLastAck);
+        // Either 1 s of `close` or 21 s of `last_ack` have gone by.
+        assert_eq!(after(State::TcpLastAck, 9), Timer::Unknown);
+        assert_eq!(after(State::TcpEstablished, 9), Timer::Unknown);
+        assert_eq!(after(State::TcpClose, 9), Timer::TcpClose);
     }
 
     #[test]

@@ -289,9 +289,9 @@ ids! {
         Clash = "clash",
         /// The timer's sysctl changed twice since the entry's last packet.
         TimeoutChanged = "timeout_changed",
-        /// The entry's timeout does not fit the timer: something else wrote it.
+        /// The entry's timeout does not fit the timer, because something else wrote it, or fits two.
         Inconsistent = "inconsistent",
-        /// No hook sees this protocol's packets on this kernel.
+        /// No hook sees this protocol's packets on this kernel, or its timers are not followed.
         Unobserved = "unobserved",
     }
 }

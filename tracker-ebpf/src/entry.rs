@@ -281,7 +281,11 @@ fn look(entry: &Entry, proto: u32, slot: u32, record: u64, seen: &mut Seen) -> u
         return cause(entry.status, flags as u8) as u32;
     }
     if let Timer::Unknown = timer {
-        return Cause::Policy as u32;
+        let cause = match proto {
+            Proto::Tcp => Cause::Inconsistent,
+            _ => Cause::Unobserved,
+        };
+        return cause as u32;
     }
     let Some(armed) = entry.armed(timer, namespace, epoch) else {
         return Cause::TimeoutChanged as u32;
