@@ -51,7 +51,11 @@ pub fn tcp(entry: &Tcp, jiffies: impl Fn(Timer) -> u32) -> Timer {
         if i64::from(entry.remaining) <= i64::from(jiffies(Timer::TcpClose)) + 1 {
             return Timer::Unknown;
         }
-        if full > unacknowledged { Timer::TcpUnacknowledged } else { base }
+        if full > unacknowledged {
+            Timer::TcpUnacknowledged
+        } else {
+            base
+        }
     } else if entry.flags & uapi::FLAG_DATA_UNACKNOWLEDGED != 0 && full > unacknowledged {
         Timer::TcpUnacknowledged
     } else if entry.last_window == 0 && full > max_retrans {
@@ -183,7 +187,14 @@ mod tests {
         let last_index = uapi::INDEX_RST;
         let after = |state, seconds: i32| {
             let remaining = seconds * HZ as i32;
-            tcp(&Tcp { last_index, remaining, ..idle(state) }, defaults)
+            tcp(
+                &Tcp {
+                    last_index,
+                    remaining,
+                    ..idle(state)
+                },
+                defaults,
+            )
         };
         assert_eq!(after(State::TcpEstablished, 290), Timer::TcpUnacknowledged);
         assert_eq!(after(State::TcpLastAck, 20), Timer::TcpLastAck);

@@ -143,12 +143,22 @@ extern "C" fn caller(length: u32) -> u32 {
         if i >= length as usize / 8 {
             break;
         }
-        if within(address, config::TCP_PACKET_START.load(), config::TCP_PACKET_END.load()) {
+        if within(
+            address,
+            config::TCP_PACKET_START.load(),
+            config::TCP_PACKET_END.load(),
+        ) {
             return TCP_PACKET;
         }
-        if within(address, config::EARLY_DROP_START.load(), config::EARLY_DROP_END.load())
-            || within(address, config::GC_WORKER_START.load(), config::GC_WORKER_END.load())
-        {
+        if within(
+            address,
+            config::EARLY_DROP_START.load(),
+            config::EARLY_DROP_END.load(),
+        ) || within(
+            address,
+            config::GC_WORKER_START.load(),
+            config::GC_WORKER_END.load(),
+        ) {
             return EVICTION;
         }
     }

@@ -173,13 +173,7 @@ extern "C" fn refresh(slot: u32) -> u32 {
 
 /// Reads one timer; 1 if it has changed.
 #[inline(always)]
-fn refresh_one(
-    namespace: &mut Namespace,
-    id: usize,
-    net: u64,
-    epoch: u32,
-    first: bool,
-) -> usize {
+fn refresh_one(namespace: &mut Namespace, id: usize, net: u64, epoch: u32, first: bool) -> usize {
     let offset = config::timer_offset(id);
     if offset == ABSENT {
         return 0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use tracker_tests::demo;
 use tracker_tests::net::{Topology, sweep};
@@ -28,6 +28,9 @@ enum Command {
         /// How long
         #[arg(long, default_value_t = 15.0)]
         minutes: f64,
+        /// Share of the full rate, which is about 40 requests for single pages a second
+        #[arg(long, default_value_t = 0.4)]
+        load: f64,
         /// Where the random numbers begin
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -44,10 +47,18 @@ fn main() -> Result<()> {
             topology.cut_marked(demo::CUT)?;
             topology.keep();
         }
-        Command::Run { minutes, seed } => {
+        Command::Run {
+            minutes,
+            load,
+            seed,
+        } => {
             let length = Duration::try_from_secs_f64(minutes * 60.0)
                 .context("--minutes must be a positive number")?;
-            let tally = demo::run(&Topology::attach(PREFIX), length, seed)?;
+            ensure!(
+                load > 0.0 && load <= 10.0,
+                "--load must be above 0 and at most 10"
+            );
+            let tally = demo::run(&Topology::attach(PREFIX), length, load, seed)?;
             println!("{}", serde_json::to_string(&tally)?);
         }
         Command::Teardown => sweep(PREFIX)?,

@@ -20,7 +20,7 @@ use crate::net::{DEAD4, DEAD6, SERVER4, SERVER6};
 /// Packets of sockets with this mark are dropped before they leave the client.
 pub const CUT: u32 = 0xdead;
 
-/// New connections, queries and attempts a second.
+/// New connections, queries and attempts a second at full load.
 const SHORT: f64 = 40.0;
 const KEEP_ALIVE: f64 = 1.5;
 const WEBSOCKET: f64 = 0.15;
@@ -87,19 +87,19 @@ impl World {
     }
 }
 
-/// Makes the clients' traffic for `length`.
-pub async fn browse(length: Duration, seed: u64) -> Result<Tally, DemoError> {
+/// Makes the clients' traffic for `length`; a `load` of 1 is full.
+pub async fn browse(length: Duration, load: f64, seed: u64) -> Result<Tally, DemoError> {
     let world = Rc::new(World {
         tally: RefCell::default(),
         rng: RefCell::new(Rng::with_seed(seed)),
         vanished: RefCell::default(),
     });
     let local = LocalSet::new();
-    arrive(&local, &world, SHORT, short);
-    arrive(&local, &world, KEEP_ALIVE, keep_alive);
-    arrive(&local, &world, WEBSOCKET, websocket);
-    arrive(&local, &world, DNS, dns);
-    arrive(&local, &world, DEAD_HOST, dead_host);
+    arrive(&local, &world, load * SHORT, short);
+    arrive(&local, &world, load * KEEP_ALIVE, keep_alive);
+    arrive(&local, &world, load * WEBSOCKET, websocket);
+    arrive(&local, &world, load * DNS, dns);
+    arrive(&local, &world, load * DEAD_HOST, dead_host);
     local.run_until(sleep(length)).await;
     drop(local);
     let tally = world.tally.borrow().clone();

@@ -33,8 +33,13 @@ pub enum DemoError {
     Servers,
 }
 
-/// Makes the traffic for `length` and says what was made. One thread in the server's namespace, one in the client's.
-pub fn run(topology: &Topology, length: Duration, seed: u64) -> Result<Tally, DemoError> {
+/// Makes the traffic for `length`, at a share `load` of the full rate, and says what was made. One thread in the server's namespace, one in the client's.
+pub fn run(
+    topology: &Topology,
+    length: Duration,
+    load: f64,
+    seed: u64,
+) -> Result<Tally, DemoError> {
     std::thread::scope(|scope| {
         let (up, ready) = std::sync::mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -45,7 +50,7 @@ pub fn run(topology: &Topology, length: Duration, seed: u64) -> Result<Tally, De
         let answered = if ready.recv().is_ok() {
             let client = scope.spawn(move || {
                 topology.client.enter()?;
-                runtime()?.block_on(clients::browse(length, seed))
+                runtime()?.block_on(clients::browse(length, load, seed))
             });
             client.join().unwrap_or(Err(DemoError::Servers))
         } else {

@@ -32,14 +32,21 @@ pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(spec) = kernels.get(place) else { return };
+                    let Some(spec) = kernels.get(place) else {
+                        return;
+                    };
                     let tally = run(spec, filter);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, tally);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(place, tally);
                 }
             });
         }
     });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+    done.into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .collect()
 }
 
 /// Boots a kernel and runs the cases there.
@@ -67,7 +74,16 @@ fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
         },
     };
     let (sender, receiver) = mpsc::channel();
-    let outcome = vm::run(spec, &request, &cache, Box::new(Tee { spec: spec.to_string(), line: Vec::new(), sender }))?;
+    let outcome = vm::run(
+        spec,
+        &request,
+        &cache,
+        Box::new(Tee {
+            spec: spec.to_string(),
+            line: Vec::new(),
+            sender,
+        }),
+    )?;
     let output: Vec<u8> = receiver.try_iter().flatten().collect();
     let tally = Tally::of_cases(&String::from_utf8_lossy(&output)).unwrap_or_else(|| {
         note!("kernel {place}: the cases did not come to their end");
@@ -95,7 +111,11 @@ impl Write for Tee {
         self.line.extend(bytes);
         while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            println!("{}: {}", self.spec, String::from_utf8_lossy(&line).trim_end());
+            println!(
+                "{}: {}",
+                self.spec,
+                String::from_utf8_lossy(&line).trim_end()
+            );
         }
         // Nobody listens any more only after the boot.
         let _ = self.sender.send(bytes.to_owned());

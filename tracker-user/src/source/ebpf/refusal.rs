@@ -22,13 +22,28 @@ impl Refusal {
     /// From the loader's error.
     pub fn of(kind: &'static str, error: &ProgramError) -> Self {
         match error {
-            ProgramError::LoadError { io_error, verifier_log } => {
+            ProgramError::LoadError {
+                io_error,
+                verifier_log,
+            } => {
                 let log = verifier_log.to_string();
                 let is_policy = log.trim().is_empty();
-                let why = format!("{io_error}{}{}", if is_policy { "" } else { ": " }, end(&log));
-                Self { kind, why, is_policy }
+                let why = format!(
+                    "{io_error}{}{}",
+                    if is_policy { "" } else { ": " },
+                    end(&log)
+                );
+                Self {
+                    kind,
+                    why,
+                    is_policy,
+                }
             }
-            _ => Self { kind, why: last(error), is_policy: kind == "kprobe" },
+            _ => Self {
+                kind,
+                why: last(error),
+                is_policy: kind == "kprobe",
+            },
         }
     }
 }
@@ -42,8 +57,10 @@ pub fn all(refusals: Vec<Refusal>) -> (String, bool) {
         }
     }
     let is_policy = said.iter().all(|refusal| refusal.is_policy);
-    let words: Vec<String> =
-        said.iter().map(|refusal| format!("{}: {}", refusal.kind, refusal.why)).collect();
+    let words: Vec<String> = said
+        .iter()
+        .map(|refusal| format!("{}: {}", refusal.kind, refusal.why))
+        .collect();
     (words.join("; "), is_policy)
 }
 
@@ -77,9 +94,17 @@ mod tests {
 
     #[test]
     fn the_same_refusal_is_said_once() {
-        let refusal = |kind| Refusal { kind, why: "not permitted".to_owned(), is_policy: true };
-        let (text, is_policy) =
-            all(vec![refusal("fentry"), refusal("kprobe"), refusal("fentry"), refusal("kprobe")]);
+        let refusal = |kind| Refusal {
+            kind,
+            why: "not permitted".to_owned(),
+            is_policy: true,
+        };
+        let (text, is_policy) = all(vec![
+            refusal("fentry"),
+            refusal("kprobe"),
+            refusal("fentry"),
+            refusal("kprobe"),
+        ]);
         assert_eq!(text, "fentry: not permitted; kprobe: not permitted");
         assert!(is_policy);
     }
@@ -87,7 +112,10 @@ mod tests {
     #[test]
     fn of_a_long_log_the_end_is_kept() {
         let text = end(&format!("{}\nthe reason", "line\n".repeat(500)));
-        assert!(text.starts_with('…') && text.ends_with("the reason"), "{text}");
+        assert!(
+            text.starts_with('…') && text.ends_with("the reason"),
+            "{text}"
+        );
         assert!(text.chars().count() < LOG + 5);
     }
 
@@ -98,7 +126,9 @@ mod tests {
         struct Outer {
             source: std::io::Error,
         }
-        let error = Outer { source: std::io::Error::other("gone") };
+        let error = Outer {
+            source: std::io::Error::other("gone"),
+        };
         assert_eq!(last(&error), "no file: gone");
     }
 }
