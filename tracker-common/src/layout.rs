@@ -14,6 +14,9 @@ pub const ABSENT: u32 = u32::MAX;
 /// Most bytes of `struct nf_conn` that the programs read in one go (they go onto the stack).
 pub const ENTRY_BYTES: usize = 256;
 
+/// Most words of a namespace's settings that are read in one go.
+pub const SETTINGS: usize = 128;
+
 /// Slots for namespaces, at most.
 pub const MAX_NAMESPACES: u32 = 64;
 
@@ -212,6 +215,8 @@ pub struct Namespace {
     pub changed: [u32; Timer::SLOTS],
     /// Epoch in which it changed before that.
     pub changed_before: [u32; Timer::SLOTS],
+    /// The kernel's settings as they were last read.
+    pub settings: [u32; SETTINGS],
 }
 
 /// Whose entries are counted together: those of a namespace with the same destination port.
@@ -224,6 +229,54 @@ pub struct PortKey {
     pub port: u16,
     /// [`Proto`] id.
     pub proto: u32,
+}
+
+impl PortKey {
+    /// Says that a place is taken.
+    const TAKEN: u64 = 1 << 63;
+
+    /// As one number, which is never 0.
+    #[inline(always)]
+    #[must_use]
+    pub const fn packed(self) -> u64 {
+        Self::TAKEN | (self.proto as u64) << 32 | (self.slot as u64) << 16 | self.port as u64
+    }
+
+    /// What was packed; `None` of 0.
+    #[must_use]
+    pub const fn unpacked(packed: u64) -> Option<Self> {
+        if packed == 0 {
+            return None;
+        }
+        Some(Self {
+            slot: (packed >> 16) as u16,
+            port: packed as u16,
+            proto: ((packed & !Self::TAKEN) >> 32) as u32,
+        })
+    }
+
+    /// Where the search for a packed key begins in a table of [`PORT_PLACES`] (Fibonacci hashing).
+    #[inline(always)]
+    #[must_use]
+    pub const fn place(packed: u64) -> u32 {
+        (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PORT_PLACES.ilog2())) as u32
+    }
+}
+
+/// Places for destination ports on one CPU; a power of two.
+pub const PORT_PLACES: u32 = 1 << 13;
+
+/// Places that a destination port may be in, one after another.
+pub const PORT_PROBES: u32 = 8;
+
+/// A place in the open-addressed table of one CPU: a destination port and what its entries took.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortPlace {
+    /// A packed [`PortKey`]; 0 while the place is free.
+    pub key: u64,
+    /// What was counted.
+    pub used: PortUse,
 }
 
 /// What the entries of a destination port took, on one CPU.
@@ -245,9 +298,33 @@ mod tests {
 
     #[test]
     fn nothing_is_padded() {
-        assert_eq!(size_of::<Namespace>(), 32 + 4 * 4 * Timer::SLOTS);
-        assert_eq!(size_of::<PortKey>(), 8);
+        assert_eq!(
+            size_of::<Namespace>(),
+            32 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
+        );
+        assert_eq!(size_of::<PortPlace>(), 32);
         assert_eq!(size_of::<Histogram>(), 16 + 4 * BUCKETS);
+    }
+
+    #[test]
+    fn a_port_is_packed_whole() {
+        for key in [
+            PortKey {
+                slot: 0,
+                port: 0,
+                proto: 0,
+            },
+            PortKey {
+                slot: 63,
+                port: u16::MAX,
+                proto: 8,
+            },
+        ] {
+            assert_ne!(key.packed(), 0);
+            assert_eq!(PortKey::unpacked(key.packed()), Some(key));
+            assert!(PortKey::place(key.packed()) < PORT_PLACES);
+        }
+        assert_eq!(PortKey::unpacked(0), None);
     }
 
     #[test]

@@ -39,12 +39,19 @@ globals! {
 
     // Offsets into `struct net`.
     NET_INUM: u32 = 0;
+    /// Where its timers and the like begin, and how many bytes of them are read.
+    NET_SETTINGS: u32 = 0;
+    NET_SETTINGS_SIZE: u32 = 4;
+
+    // Offsets into these settings.
     NET_TCP_MAX_RETRANS: u32 = 0;
     /// Offset of the length of each timer.
     NET_TIMERS: [u32; Timer::SLOTS] = [ABSENT; Timer::SLOTS];
 
     /// Length of a jiffy in ns.
     TICK_NS: u32 = 4_000_000;
+    /// Banks of the maps: one more than the highest number of a CPU.
+    CPUS: u32 = 1;
     /// 1: namespaces that are not in the map `SCOPE` are in scope too.
     SCOPE_ALL: u32 = 0;
     /// Slots for namespaces.
@@ -65,7 +72,7 @@ globals! {
 
 const _: () = assert!(CONTRACT_VERSION == 1, "rename CONTRACT_1 with the version");
 
-/// Offset of the length of a timer in `struct net`, by the timer's id.
+/// Offset of the length of a timer among the settings, by the timer's id.
 #[inline(always)]
 pub fn timer_offset(id: usize) -> u32 {
     let base = (&raw const NET_TIMERS).cast::<u32>();

@@ -1,16 +1,21 @@
 //! The maps: for each who writes it, who reads it, what bounds it.
+//!
+//! What user space reads while the programs are attached is in arrays that it maps into its
+//! memory: while a task reads a map by a system call, the kernel skips every program of a kprobe
+//! that would run on that CPU. In such an array each CPU has a bank of its own.
 
 use aya_ebpf::{
+    helpers::bpf_get_smp_processor_id,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap},
+    maps::{Array, HashMap, PerCpuArray},
 };
 use tracker_common::{
-    layout::{Counters, Histogram, HistogramId, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Histogram, Losses, Namespace, PortPlace},
     record::Record,
 };
 
 /// Frames of a call stack that are looked at.
-pub const FRAMES: usize = 16;
+pub const FRAMES: usize = 10;
 
 /// Live entries by the address of their `struct nf_conn`. Written at insert and at the first
 /// packet of an older entry, removed at death; user space reads the keys for a census. Bounded by
@@ -18,24 +23,31 @@ pub const FRAMES: usize = 16;
 #[map]
 pub static ENTRIES: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0);
 
-/// Counters by slot of the namespace. Written by every program, read by user space.
-#[map]
-pub static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+/// `BPF_F_MMAPABLE`.
+const MAPPED: u32 = 1 << 10;
 
-/// Histograms by slot times `HistogramId::COUNT` plus place. Written by every program, read by
-/// user space when a counter says that it changed.
+/// Counters by slot of the namespace and CPU. Written by every program, read by user space.
 #[map]
-pub static HISTOGRAMS: PerCpuArray<Histogram> =
-    PerCpuArray::with_max_entries(HistogramId::COUNT as u32, 0);
+pub static COUNTERS: Array<Counters> = Array::with_max_entries(1, MAPPED);
 
-/// One element. Written by every program, read by user space.
+/// Histograms by slot of the namespace, place and CPU. Written by every program, read by user
+/// space when a counter says that it changed.
 #[map]
-pub static LOSSES: PerCpuArray<Losses> = PerCpuArray::with_max_entries(1, 0);
+pub static HISTOGRAMS: Array<Histogram> = Array::with_max_entries(1, MAPPED);
+
+/// By CPU. Written by every program, read by user space.
+#[map]
+pub static LOSSES: Array<Losses> = Array::with_max_entries(1, MAPPED);
 
 /// Watched namespaces by slot. Written by the programs when they meet one and when its timers
 /// have changed; read by user space.
 #[map]
-pub static NAMESPACES: Array<Namespace> = Array::with_max_entries(1, 0);
+pub static NAMESPACES: Array<Namespace> = Array::with_max_entries(1, MAPPED);
+
+/// Entries by destination port: for each CPU a table of `PORT_PLACES`. Written at insert and
+/// death, read by user space now and then. Ports that find no place are counted as lost.
+#[map]
+pub static PORTS: Array<PortPlace> = Array::with_max_entries(1, MAPPED);
 
 /// Slot, or `OUT_OF_SCOPE`, by the address of a `struct net`. Written when one is first met.
 #[map]
@@ -51,11 +63,13 @@ pub static OWNERS: HashMap<u32, u64> =
 pub static SCOPE: HashMap<u32, u32> =
     HashMap::with_max_entries(tracker_common::layout::MAX_NAMESPACES, 0);
 
-/// Entries by destination port. Written at insert and death, read by user space now and then.
-/// Ports beyond the bound are counted as lost.
-#[map]
-pub static PORTS: PerCpuHashMap<PortKey, PortUse> = PerCpuHashMap::with_max_entries(1 << 14, 0);
-
 /// Room for the call stack of a death that is no expiry. Written and read by one program run.
 #[map]
 pub static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's number.
+#[inline(always)]
+pub fn cpu() -> u32 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_smp_processor_id() }
+}

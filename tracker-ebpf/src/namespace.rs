@@ -1,6 +1,8 @@
 //! Which namespaces are watched, and how long their timers are.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel, generated::bpf_probe_read_kernel as bpf_probe_read_kernel_to,
+};
 use tracker_common::{
     Loss, Timer,
     layout::{ABSENT, MAX_NAMESPACES, Namespace, OUT_OF_SCOPE},
@@ -54,6 +56,12 @@ pub fn epoch(slot: u32, now: u64) -> Option<u32> {
 /// Slot of the namespace at a kernel address, and its epoch; `None` if it is not watched.
 #[inline(always)]
 pub fn find(net: u64, now: u64) -> Option<(u32, u32)> {
+    // Most watches are of one namespace.
+    if peek(0).is_some_and(|first| first.net == net)
+        && let Some(epoch) = epoch(0, now)
+    {
+        return Some((0, epoch));
+    }
     // SAFETY: the value is copied out at once.
     if let Some(&slot) = unsafe { SLOTS.get(net) } {
         if slot == OUT_OF_SCOPE {
@@ -145,17 +153,27 @@ extern "C" fn refresh(slot: u32) -> u32 {
     if read::<u32>(net + u64::from(config::NET_INUM.load())) != Some(namespace.inum) {
         return 1;
     }
+    // SAFETY: the verifier checks the size, a constant to it, against the value of the map.
+    let failed = unsafe {
+        bpf_probe_read_kernel_to(
+            namespace.settings.as_mut_ptr().cast(),
+            config::NET_SETTINGS_SIZE.load(),
+            (net + u64::from(config::NET_SETTINGS.load())) as *const _,
+        )
+    };
+    if failed != 0 {
+        tally::loss(Loss::ReadFailed);
+        return 0;
+    }
     let first = namespace.known == 0;
     namespace.known = 1;
-    if let Some(retrans) = read::<u8>(net + u64::from(config::NET_TCP_MAX_RETRANS.load())) {
-        namespace.max_retrans = u32::from(retrans);
-    }
+    namespace.max_retrans = u32::from(setting::<u8>(namespace, config::NET_TCP_MAX_RETRANS.load()));
     let epoch = namespace.epoch + 1;
     let mut changed = 0;
     // Written out, since a loop here is one that 5.10 refuses ("back-edge").
     macro_rules! each {
         ($($id:literal)*) => {$(
-            changed |= refresh_one(namespace, $id, net, epoch, first);
+            changed |= refresh_one(namespace, $id, epoch, first);
         )*};
     }
     each!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26);
@@ -171,16 +189,23 @@ extern "C" fn refresh(slot: u32) -> u32 {
     0
 }
 
-/// Reads one timer; 1 if it has changed.
+/// A setting as it was last read, by its offset among the settings.
 #[inline(always)]
-fn refresh_one(namespace: &mut Namespace, id: usize, net: u64, epoch: u32, first: bool) -> usize {
+fn setting<T: Copy>(namespace: &Namespace, offset: u32) -> T {
+    let base = namespace.settings.as_ptr().cast::<T>();
+    // SAFETY: the offset is a constant to the verifier, which refuses a read outside of the map's
+    // value; settings are aligned as in the kernel.
+    unsafe { base.byte_add(offset as usize).read() }
+}
+
+/// Takes in one timer; 1 if it has changed.
+#[inline(always)]
+fn refresh_one(namespace: &mut Namespace, id: usize, epoch: u32, first: bool) -> usize {
     let offset = config::timer_offset(id);
     if offset == ABSENT {
         return 0;
     }
-    let Some(length) = read::<u32>(net + u64::from(offset)) else {
-        return 0;
-    };
+    let length: u32 = setting(namespace, offset);
     if length == namespace.now[id] {
         return 0;
     }

@@ -4,7 +4,7 @@ use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
     Cause, Proto,
-    record::{Record, Sink},
+    record::{Record, Seen, Sink},
     uapi::status,
 };
 
@@ -20,13 +20,19 @@ use crate::{
 #[inline(always)]
 pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Option<()> {
     let entry = Entry::read(address, proto)?;
+    if !entry.in_table() {
+        // The packet that begins an entry comes here before the entry is in the table.
+        let (slot, _) = namespace::find(entry.net, entry::now())?;
+        Tally::of(slot)?.unattributed(Cause::Unconfirmed);
+        return None;
+    }
     // SAFETY: a record is written by the programs that its packets and its death run, one at a
     // time but for packets of one connection on two CPUs, where a look may be lost to the other.
     match ENTRIES
         .get_ptr_mut(address)
         .map(|record| unsafe { &mut *record })
     {
-        Some(record) => known(ctx, address, proto, &entry, record),
+        Some(record) => known(ctx, proto, &entry, record),
         None => unknown(ctx, address, proto, &entry),
     }
 }
@@ -35,17 +41,11 @@ pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Op
 #[inline(always)]
 fn known<C: EbpfContext>(
     ctx: &C,
-    address: u64,
     proto: Option<Proto>,
     entry: &Entry,
     record: &mut Record,
 ) -> Option<()> {
     let mut tally = Tally::of(u32::from(record.slot))?;
-    if !entry.in_table() {
-        // The record is of an entry whose death was missed: the address has been used again.
-        tally.unattributed(Cause::Unconfirmed);
-        return None;
-    }
     let now = entry::now();
     let current = namespace::epoch(u32::from(record.slot), now)?;
     let (seen, cause) = entry.look(
@@ -58,7 +58,9 @@ fn known<C: EbpfContext>(
         tally.unattributed(cause);
         debug!(
             ctx,
-            "entry {:x}: gap not attributed, cause {}", address, cause as u8
+            "entry to port {}: gap not attributed, cause {}",
+            entry.port(),
+            cause as u8
         );
     }
     note(record, entry.status);
@@ -79,7 +81,7 @@ fn note(record: &mut Record, bits: u64) {
     }
 }
 
-/// The first packet of an entry that is older than the watch, or that is not in the table yet.
+/// The first packet of an entry that is older than the watch.
 #[inline(always)]
 fn unknown<C: EbpfContext>(
     ctx: &C,
@@ -89,11 +91,6 @@ fn unknown<C: EbpfContext>(
 ) -> Option<()> {
     let now = entry::now();
     let (slot, current) = namespace::find(entry.net, now)?;
-    let mut tally = Tally::of(slot)?;
-    if !entry.in_table() {
-        tally.unattributed(Cause::Unconfirmed);
-        return None;
-    }
     let flags = if entry.has_policy() {
         Record::POLICY
     } else {
@@ -101,14 +98,24 @@ fn unknown<C: EbpfContext>(
     };
     let (seen, cause) = entry.look(proto, slot, (flags, current), now);
     if let Some(cause) = cause {
-        tally.unattributed(cause);
+        Tally::of(slot)?.unattributed(cause);
     }
-    let mut record = Record::adopted(&seen, &mut tally);
-    record.slot = slot as u8;
-    record.flags = flags;
-    record.epoch = current;
-    if ENTRIES.insert(address, &record, 0).is_err() {
+    if adopt(address, &seen, slot, flags, current) != 0 {
         insert::full(ctx);
     }
     Some(())
+}
+
+/// Takes up an entry that is older than the watch; not 0 if there is no room. A function of its
+/// own, so that the record is not on the stack while the entry is read.
+#[inline(never)]
+fn adopt(address: u64, seen: &Seen, slot: u32, flags: u8, epoch: u32) -> u32 {
+    let Some(mut tally) = Tally::of(slot) else {
+        return 0;
+    };
+    let mut record = Record::adopted(seen, &mut tally);
+    record.slot = slot as u8;
+    record.flags = flags;
+    record.epoch = epoch;
+    u32::from(ENTRIES.insert(address, &record, 0).is_err())
 }

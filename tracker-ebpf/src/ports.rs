@@ -2,58 +2,66 @@
 
 use tracker_common::{
     Loss,
-    layout::{PortKey, PortUse},
+    layout::{PORT_PLACES, PORT_PROBES, PortKey, PortUse},
 };
 
-use crate::{entry::Entry, maps::PORTS, tally};
-
-/// `BPF_NOEXIST`.
-const NEW: u64 = 1;
-
-#[inline(always)]
-const fn key(slot: u32, port: u32, proto: u32) -> PortKey {
-    PortKey {
-        slot: slot as u16,
-        port: port as u16,
-        proto,
-    }
-}
+use crate::{
+    entry::Entry,
+    maps::{self, PORTS},
+    tally,
+};
 
 /// Counts an insert.
 #[inline(always)]
 pub fn insert(entry: &Entry, slot: u32) {
-    count_insert(slot, u32::from(entry.port()), entry.proto() as u32);
-}
-
-/// A function of its own for its stack.
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn count_insert(slot: u32, port: u32, proto: u32) -> u32 {
-    let key = key(slot, port, proto);
-    if let Some(port) = PORTS.get_ptr_mut(key) {
-        // SAFETY: this CPU's value, which lives as long as the map.
-        unsafe { (*port).inserts += 1 };
-        return 0;
-    }
-    let first = PortUse {
-        inserts: 1,
-        ..PortUse::default()
-    };
-    if PORTS.insert(key, first, NEW).is_err() {
-        tally::loss(Loss::PortsFull);
-    }
-    0
+    count(key(entry, slot), 1, 0);
 }
 
 /// Counts the death of an entry that was seen inserted.
 #[inline(always)]
 pub fn death(entry: &Entry, slot: u32, lifetime_us: u64) {
-    let key = key(slot, u32::from(entry.port()), entry.proto() as u32);
-    if let Some(port) = PORTS.get_ptr_mut(key) {
-        // SAFETY: as in `insert`.
-        unsafe {
-            (*port).deaths += 1;
-            (*port).entry_us += lifetime_us;
+    count(key(entry, slot), 0, lifetime_us);
+}
+
+#[inline(always)]
+fn key(entry: &Entry, slot: u32) -> u64 {
+    PortKey {
+        slot: slot as u16,
+        port: entry.port(),
+        proto: entry.proto() as u32,
+    }
+    .packed()
+}
+
+/// Counts an insert, or else a death. A function of its own for its stack.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn count(key: u64, inserts: u64, lifetime_us: u64) -> u32 {
+    let Some(port) = find(key) else {
+        tally::loss(Loss::PortsFull);
+        return 0;
+    };
+    port.inserts += inserts;
+    port.deaths += 1 - inserts;
+    port.entry_us += lifetime_us;
+    0
+}
+
+/// This CPU's place for a key.
+#[inline(always)]
+fn find(key: u64) -> Option<&'static mut PortUse> {
+    let bank = maps::cpu() * PORT_PLACES;
+    let start = PortKey::place(key);
+    for probe in 0..PORT_PROBES {
+        let place = PORTS.get_ptr_mut(bank + (start + probe) % PORT_PLACES)?;
+        // SAFETY: this CPU's value, which lives as long as the map.
+        let place = unsafe { &mut *place };
+        if place.key == 0 {
+            place.key = key;
+        }
+        if place.key == key {
+            return Some(&mut place.used);
         }
     }
+    None
 }

@@ -9,13 +9,13 @@ use tracker_common::{
 use crate::{
     config,
     index::{self, masked},
-    maps::{COUNTERS, HISTOGRAMS, LOSSES},
+    maps::{self, COUNTERS, HISTOGRAMS, LOSSES},
 };
 
 /// Counts a loss.
 #[inline(always)]
 pub fn loss(loss: Loss) {
-    if let Some(losses) = LOSSES.get_ptr_mut(0) {
+    if let Some(losses) = LOSSES.get_ptr_mut(maps::cpu()) {
         // SAFETY: this CPU's value; a program that interrupts this one may lose one count.
         unsafe { (*losses).count[masked::<{ Loss::SLOTS }>(loss.id())] += 1 };
     }
@@ -24,7 +24,7 @@ pub fn loss(loss: Loss) {
 /// Times that a loss was counted on this CPU.
 #[inline(always)]
 pub fn losses(loss: Loss) -> u64 {
-    LOSSES.get(0).map_or(0, |losses| {
+    LOSSES.get(maps::cpu()).map_or(0, |losses| {
         losses.count[masked::<{ Loss::SLOTS }>(loss.id())]
     })
 }
@@ -32,24 +32,26 @@ pub fn losses(loss: Loss) -> u64 {
 /// The counters and histograms of one namespace on this CPU.
 pub struct Tally {
     counters: &'static mut Counters,
-    slot: u32,
+    /// Index of this CPU's value of the first histogram.
+    first: u32,
 }
 
 impl Tally {
     /// Those in a slot.
     #[inline(always)]
     pub fn of(slot: u32) -> Option<Self> {
-        let counters = COUNTERS.get_ptr_mut(slot)?;
+        let cpu = maps::cpu();
+        let counters = COUNTERS.get_ptr_mut(slot * config::CPUS.load() + cpu)?;
         // SAFETY: this CPU's value, which lives as long as the map.
         Some(Self {
             counters: unsafe { &mut *counters },
-            slot,
+            first: slot * HistogramId::COUNT as u32 * config::CPUS.load() + cpu,
         })
     }
 
     #[inline(always)]
     fn histogram(&self, id: HistogramId) -> Option<&'static mut Histogram> {
-        let index = self.slot * HistogramId::COUNT as u32 + id.place() as u32;
+        let index = self.first + id.place() as u32 * config::CPUS.load();
         // SAFETY: this CPU's value, which lives as long as the map.
         HISTOGRAMS
             .get_ptr_mut(index)

@@ -15,7 +15,7 @@ use crate::{
     report::{self, Style},
     source::{
         Source,
-        ebpf::{Options, Pin, Watch},
+        ebpf::{Attach, Options, Pin, Watch},
     },
     units,
 };
@@ -47,6 +47,9 @@ pub struct Args {
     /// Hook this function of the kernel for this event
     #[arg(long, value_name = "EVENT=FUNCTION", hide = true)]
     hook: Vec<Pin>,
+    /// How to attach to the kernel's functions
+    #[arg(long, value_name = "KIND", default_value = "best", hide = true)]
+    attach: Attach,
     /// Command to run: the watch ends with it
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
@@ -79,6 +82,7 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         netns: args.netns.clone(),
         max_entries: args.max_entries,
         pins: args.hook.clone(),
+        attach: args.attach,
         log_level: log_level.into(),
         // A command may well add the rule that tracks.
         may_be_idle: !args.command.is_empty(),

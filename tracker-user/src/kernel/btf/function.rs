@@ -17,7 +17,26 @@ pub struct Param {
     pub type_name: String,
 }
 
+/// Where a function's type is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionId {
+    /// Number of the type.
+    pub id: u32,
+    /// It is in the module's type information, not in the kernel's own.
+    pub in_module: bool,
+}
+
 impl Btf {
+    /// Number of a function's type.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<FunctionId> {
+        let id = self.ids_of(&[FUNC], name).into_iter().next()?;
+        Some(FunctionId {
+            id,
+            in_module: self.base.is_some() && id >= self.first_id,
+        })
+    }
+
     /// Parameters of a function.
     ///
     /// # Errors

@@ -20,7 +20,8 @@ use std::{ops::Range, sync::Arc};
 
 use self::raw::{ENUM, ENUM64, Record, STRUCT, Sections, UNION, word};
 pub use self::{
-    error::BtfError, field::Field, field::Structure, function::Param, kernel::KernelBtf,
+    error::BtfError, field::Field, field::Structure, function::FunctionId, function::Param,
+    kernel::KernelBtf,
 };
 
 /// Types in a chain of typedefs and qualifiers at most; only damaged input has more.

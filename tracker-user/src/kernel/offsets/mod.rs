@@ -1,13 +1,14 @@
 //! Where this kernel keeps what tracker's programs read.
 
 mod find;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod timers;
 
 use tracker_common::{
     Timer,
-    layout::{ABSENT, ENTRY_BYTES},
+    layout::{ABSENT, ENTRY_BYTES, SETTINGS},
 };
 
 use self::find::Find;
@@ -87,6 +88,16 @@ pub enum OffsetsError {
         /// Size in this kernel.
         found: u32,
     },
+    /// A namespace's settings lie too far apart.
+    #[error(
+        "the settings of a namespace take {needed} bytes in this kernel, more than the {} that \
+         the programs have room for. Report it with the output of uname -r",
+        4 * SETTINGS
+    )]
+    Scattered {
+        /// Bytes from the first to the last.
+        needed: u32,
+    },
     /// What must be read lies too far from the start.
     #[error(
         "the {needed} bytes that must be read of a conntrack entry are more than the {ENTRY_BYTES} \
@@ -134,6 +145,10 @@ impl Offsets {
                 .offset,
             timers: timers::all(&net)?,
         };
+        let settings = offsets.settings().size;
+        if settings > 4 * SETTINGS as u32 {
+            return Err(OffsetsError::Scattered { needed: settings });
+        }
         let needed = entry.end().next_multiple_of(8);
         if usize::try_from(needed).is_ok_and(|needed| needed <= ENTRY_BYTES) {
             Ok(Self {

@@ -53,6 +53,27 @@ fn namespaces_are_as_each_kernel_lays_them_out() {
 }
 
 #[test]
+fn settings_are_read_in_one_piece() {
+    for kernel in KERNELS {
+        let offsets = of(kernel);
+        let settings = offsets.settings();
+        assert!(settings.size <= 256, "{kernel}: {} bytes", settings.size);
+        assert_eq!(
+            settings.start + settings.max_retrans,
+            offsets.tcp_max_retrans
+        );
+        for (&within, &at) in settings.timers.iter().zip(&offsets.timers) {
+            if at == ABSENT {
+                assert_eq!(within, ABSENT);
+            } else {
+                assert_eq!(settings.start + within, at, "{kernel}");
+                assert!(within + 4 <= settings.size, "{kernel}");
+            }
+        }
+    }
+}
+
+#[test]
 fn timers_are_as_each_kernel_lays_them_out() {
     // Start of struct nf_ip_net, and of tcp, udp, icmp, icmpv6, sctp, gre (timeouts) in it.
     for (kernel, start, [tcp, udp, icmp, icmpv6, sctp, gre]) in [

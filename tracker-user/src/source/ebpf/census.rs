@@ -3,7 +3,13 @@
 use aya::{Ebpf, RawTracePointRunOptions, TestRun, maps::HashMap, programs::RawTracePoint};
 use tracker_common::record::Record;
 
-use super::read::Plain;
+/// A record as bytes that the kernel may fill; only its key is looked at.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Plain(Record);
+
+// SAFETY: `repr(C)` integers without padding: any bytes are a value.
+unsafe impl aya::Pod for Plain {}
 
 /// Loads the program that looks.
 pub fn prepare(ebpf: &mut Ebpf) -> anyhow::Result<()> {
@@ -24,7 +30,7 @@ pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     let map = ebpf
         .map("ENTRIES")
         .ok_or_else(|| anyhow::anyhow!("no map ENTRIES"))?;
-    let entries: HashMap<_, u64, Plain<Record>> = HashMap::try_from(map)?;
+    let entries: HashMap<_, u64, Plain> = HashMap::try_from(map)?;
     let living: Vec<u64> = entries.keys().collect::<Result<_, _>>()?;
     let program = program(ebpf)?;
     for address in living {

@@ -144,6 +144,18 @@ impl std::str::FromStr for Pin {
     }
 }
 
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Attach {
+    /// The cheapest that the kernel takes
+    #[default]
+    Best,
+    /// By trampolines, which need type information of the function
+    Fentry,
+    /// By kprobes
+    Kprobe,
+}
+
 /// What the choice depends on.
 pub trait Kernel {
     /// A function of this very name.

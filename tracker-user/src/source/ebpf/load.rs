@@ -1,19 +1,20 @@
 //! Loads the programs with what they must know of this kernel, and attaches them.
 
 use aya::{
-    Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
+    Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{HashMap, MapError},
-    programs::{FEntry, KProbe, ProgramError},
+    programs::{KProbe, ProgramError},
 };
 use tracker_common::{
-    CONTRACT_VERSION, Timer,
-    layout::{Counters, Histogram, HistogramId, Namespace},
+    CONTRACT_VERSION,
+    layout::{Counters, Histogram, HistogramId, Namespace, PORT_PLACES, PortPlace},
     record::Record,
 };
 
 use super::{
     StartError, census,
-    hooks::{self, EVENTS, Event, Kernel, Pin},
+    fentry::{Attached, Linked},
+    hooks::{self, Attach, EVENTS, Event, Kernel, Pin},
     refusal::{self, Refusal},
 };
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
 };
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracker.bpf.o"));
+
+/// The module whose functions are hooked.
+const MODULE: &str = "nf_conntrack";
 
 /// What the programs are loaded for.
 pub struct Plan<'a> {
@@ -43,18 +47,24 @@ pub struct Plan<'a> {
     pub all: bool,
     /// Functions chosen by hand.
     pub pins: &'a [Pin],
+    /// How to attach.
+    pub attach: Attach,
     /// Level of the diagnostics from the programs.
     pub log_level: u8,
     /// CPUs that the kernel makes room for.
-    pub cpus: u64,
+    pub cpus: u32,
 }
 
 /// Bytes that the maps take; about 48 bytes an entry are the kernel's own.
 pub fn map_bytes(plan: &Plan<'_>) -> u64 {
     let entry = 48 + size_of::<u64>() + size_of::<Record>();
-    let per_cpu = size_of::<Counters>() + HistogramId::COUNT * size_of::<Histogram>();
-    u64::from(plan.max_entries) * entry as u64
-        + u64::from(plan.slots) * (plan.cpus * per_cpu as u64 + size_of::<Namespace>() as u64)
+    let ports = PORT_PLACES as usize * size_of::<PortPlace>();
+    let bank = size_of::<Counters>() + HistogramId::COUNT * size_of::<Histogram>();
+    let bytes = |count: u32, size: usize| u64::from(count) * size as u64;
+    bytes(plan.max_entries, entry)
+        + bytes(plan.slots * plan.cpus, bank)
+        + bytes(plan.cpus, ports)
+        + bytes(plan.slots, size_of::<Namespace>())
 }
 
 impl Kernel for Plan<'_> {
@@ -72,8 +82,18 @@ impl Kernel for Plan<'_> {
     }
 }
 
+/// Programs that are attached. Dropped, they are gone.
+pub struct Loaded {
+    /// The maps, and the programs of kprobes.
+    pub ebpf: Ebpf,
+    /// The programs of trampolines.
+    pub fentries: Vec<Attached>,
+    /// What was taken.
+    pub hooks: Vec<Hook>,
+}
+
 /// Loads and attaches. Hooks that are not required are left out where the kernel refuses them.
-pub fn load(plan: &Plan<'_>) -> Result<(Ebpf, Vec<Hook>), StartError> {
+pub fn load(plan: &Plan<'_>) -> Result<Loaded, StartError> {
     let mut left_out: Vec<&'static str> = Vec::new();
     loop {
         let events: Vec<&Event> = EVENTS
@@ -83,9 +103,9 @@ pub fn load(plan: &Plan<'_>) -> Result<(Ebpf, Vec<Hook>), StartError> {
                 event.is_required() || !hooks::candidates(event, plan, plan.pins).is_empty()
             })
             .collect();
-        let mut ebpf = create(plan, &events)?;
-        match attach(&mut ebpf, plan, &events) {
-            Ok(taken) => return Ok((ebpf, taken)),
+        let ebpf = create(plan, &events)?;
+        match attach(ebpf, plan, &events) {
+            Ok(loaded) => return Ok(loaded),
             Err((event, error)) if event.is_required() => return Err(error),
             Err((event, error)) => {
                 log::warn!("{error}");
@@ -109,7 +129,9 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let given = u32::try_from(plan.given.len()).unwrap_or(u32::MAX);
     let scope_all = u32::from(plan.all);
     let o = plan.offsets;
-    let histograms = plan.slots * u32::try_from(HistogramId::COUNT).unwrap_or(u32::MAX);
+    let banks = plan.slots * plan.cpus;
+
+    let settings = o.settings();
 
     let contract = format!("CONTRACT_{CONTRACT_VERSION}");
     let mut loader = EbpfLoader::new();
@@ -133,9 +155,12 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         ("SCTP_STATE", &o.sctp_state),
         ("EXT_TIMEOUT", &o.ext_timeout),
         ("NET_INUM", &o.net_inum),
-        ("NET_TCP_MAX_RETRANS", &o.tcp_max_retrans),
+        ("NET_SETTINGS", &settings.start),
+        ("NET_SETTINGS_SIZE", &settings.size),
+        ("NET_TCP_MAX_RETRANS", &settings.max_retrans),
         ("TICK_NS", &tick_ns),
         ("SCOPE_ALL", &scope_all),
+        ("CPUS", &plan.cpus),
         ("NAMESPACE_SLOTS", &plan.slots),
         ("NAMESPACES_GIVEN", &given),
         ("OBSERVED", &observed),
@@ -153,16 +178,17 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     ] {
         loader.override_global(name, value, true);
     }
-    let timers: &[u32; Timer::SLOTS] = &o.timers;
     let mut ebpf = loader
         // Offsets are resolved already: aya need not read the kernel's types, which takes it long.
         .btf(None)
-        .override_global("NET_TIMERS", timers.as_slice(), true)
+        .override_global("NET_TIMERS", settings.timers.as_slice(), true)
         .override_global(aya_log::LEVEL, &plan.log_level, true)
         .map_max_entries("ENTRIES", plan.max_entries)
-        .map_max_entries("COUNTERS", plan.slots)
+        .map_max_entries("COUNTERS", banks)
+        .map_max_entries("HISTOGRAMS", banks * HistogramId::COUNT as u32)
+        .map_max_entries("LOSSES", plan.cpus)
         .map_max_entries("NAMESPACES", plan.slots)
-        .map_max_entries("HISTOGRAMS", histograms)
+        .map_max_entries("PORTS", plan.cpus * PORT_PLACES)
         .load(OBJECT)
         .map_err(|error| refused_object(&error, plan))?;
     give(&mut ebpf, plan.given).map_err(|cause| StartError::Object {
@@ -197,15 +223,20 @@ fn refused_object(error: &EbpfError, plan: &Plan<'_>) -> StartError {
 
 /// Attaches every hook; on failure tells which event it was for.
 fn attach<'a>(
-    ebpf: &mut Ebpf,
+    ebpf: Ebpf,
     plan: &Plan<'_>,
     events: &[&'a Event],
-) -> Result<Vec<Hook>, (&'a Event, StartError)> {
-    let mut taken = Vec::new();
+) -> Result<Loaded, (&'a Event, StartError)> {
+    let mut loaded = Loaded {
+        ebpf,
+        fentries: Vec::new(),
+        hooks: Vec::new(),
+    };
+    let linked = trampolines(&loaded.ebpf, plan);
     for event in events {
-        taken.push(attach_one(ebpf, plan, event).map_err(|error| (*event, error))?);
+        attach_one(&mut loaded, linked.as_ref(), plan, event).map_err(|error| (*event, error))?;
     }
-    census::prepare(ebpf).map_err(|error| {
+    census::prepare(&mut loaded.ebpf).map_err(|error| {
         (
             &EVENTS[0],
             StartError::Object {
@@ -213,11 +244,27 @@ fn attach<'a>(
             },
         )
     })?;
-    Ok(taken)
+    Ok(loaded)
+}
+
+/// The programs for trampolines, where this kernel may take them.
+fn trampolines(ebpf: &Ebpf, plan: &Plan<'_>) -> Option<Linked> {
+    if plan.attach == Attach::Kprobe {
+        return None;
+    }
+    let module = plan.btf.has_module().then_some(MODULE);
+    Linked::new(OBJECT, ebpf, module)
+        .inspect_err(|error| log::debug!("no trampolines: {error:#}"))
+        .ok()
 }
 
 /// Tries the functions for an event, and on each what the kernel has for such a function.
-fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, StartError> {
+fn attach_one(
+    loaded: &mut Loaded,
+    linked: Option<&Linked>,
+    plan: &Plan<'_>,
+    event: &Event,
+) -> Result<(), StartError> {
     let candidates = hooks::candidates(event, plan, plan.pins);
     if candidates.is_empty() {
         return Err(StartError::NoFunction {
@@ -227,28 +274,34 @@ fn attach_one(ebpf: &mut Ebpf, plan: &Plan<'_>, event: &Event) -> Result<Hook, S
     }
     let mut refusals = Vec::new();
     for symbol in candidates {
-        let built_in = plan.symbols.module(&symbol).is_none();
-        let kinds: &[&'static str] = if built_in {
-            &["fentry", "kprobe"]
-        } else {
-            &["kprobe"]
+        let mut take = |kind: &str, symbol: String| {
+            loaded.hooks.push(Hook {
+                event: event.name.into(),
+                symbol,
+                kind: kind.into(),
+            });
         };
-        for &kind in kinds {
-            let program = format!("{}_{kind}", event.name);
-            let result = match kind {
-                "fentry" => attach_fentry(ebpf, &program, &symbol),
-                _ => attach_kprobe(ebpf, &program, &symbol),
-            };
-            match result {
-                Ok(()) => {
-                    return Ok(Hook {
-                        event: event.name.into(),
-                        symbol,
-                        kind: kind.into(),
-                    });
+        if let (Some(linked), Some(target)) = (linked, plan.btf.function_id(&symbol)) {
+            match linked.attach(&format!("{}_fentry", event.name), target) {
+                Ok(attached) => {
+                    take("fentry", symbol);
+                    loaded.fentries.push(attached);
+                    return Ok(());
                 }
-                Err(error) => refusals.push(Refusal::of(kind, &error)),
+                Err(refused) => {
+                    refusals.push(Refusal::of_load("fentry", &refused.error, &refused.log));
+                }
             }
+        }
+        if plan.attach == Attach::Fentry {
+            continue;
+        }
+        match attach_kprobe(&mut loaded.ebpf, &format!("{}_kprobe", event.name), &symbol) {
+            Ok(()) => {
+                take("kprobe", symbol);
+                return Ok(());
+            }
+            Err(error) => refusals.push(Refusal::of("kprobe", &error)),
         }
     }
     let (refusals, is_policy) = refusal::all(refusals);
@@ -274,16 +327,5 @@ fn attach_kprobe(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), Pro
         program.load()?;
     }
     program.attach(symbol, 0)?;
-    Ok(())
-}
-
-fn attach_fentry(ebpf: &mut Ebpf, program: &str, symbol: &str) -> Result<(), ProgramError> {
-    let btf = Btf::from_sys_fs()?;
-    let program: &mut FEntry = ebpf
-        .program_mut(program)
-        .ok_or(ProgramError::NotLoaded)?
-        .try_into()?;
-    program.load(symbol, &btf)?;
-    program.attach()?;
     Ok(())
 }

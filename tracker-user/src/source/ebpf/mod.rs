@@ -6,14 +6,16 @@
 
 mod census;
 mod error;
+mod fentry;
 mod hooks;
 mod load;
-mod missed;
+mod mapped;
 mod read;
 mod refusal;
 mod scope;
+mod sys;
 mod watch;
 
 pub use error::StartError;
-pub use hooks::Pin;
+pub use hooks::{Attach, Pin};
 pub use watch::{Options, Watch};

@@ -1,32 +1,13 @@
 //! Maps added up over the CPUs.
 
-use aya::maps::{MapData, MapError, PerCpuArray, PerCpuValues};
+use std::{collections::BTreeMap, io};
+
 use tracker_common::{
     Loss, State, Timer,
-    layout::{Counters, Histogram, HistogramId, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Histogram, HistogramId, Losses, PORT_PLACES, PortKey, PortPlace, PortUse},
 };
 
-/// A value of a map, as bytes that the kernel may fill.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub struct Plain<T>(pub T);
-
-macro_rules! plain {
-    ($($type:ty),*) => {
-        // SAFETY: `repr(C)` integers without padding: any bytes are a value.
-        $(unsafe impl aya::Pod for Plain<$type> {})*
-    };
-}
-
-plain!(
-    Counters,
-    Histogram,
-    Losses,
-    Namespace,
-    PortKey,
-    PortUse,
-    tracker_common::record::Record
-);
+use super::mapped::{Mapped, Words};
 
 /// Adds one CPU's value to a total.
 pub trait Add {
@@ -124,16 +105,24 @@ impl Add for PortUse {
     }
 }
 
-/// Sum over the CPUs.
-pub fn sum<T: Add>(values: &PerCpuValues<Plain<T>>) -> Box<T>
-where
-    Plain<T>: aya::Pod,
-{
+/// Sum over the CPUs of the values with an index.
+pub fn sum<T: Add + Words>(map: &Mapped<'_, T>, index: u32, cpus: u32) -> io::Result<Box<T>> {
     let mut total = Box::new(T::ZERO);
-    for Plain(cpu) in values.iter() {
-        total.add(cpu);
+    map.read(index * cpus, cpus, |cpu| total.add(cpu))?;
+    Ok(total)
+}
+
+/// Destination ports, added up over the CPUs.
+pub fn ports(map: &Mapped<'_, PortPlace>, cpus: u32) -> io::Result<BTreeMap<PortKey, PortUse>> {
+    let mut ports: BTreeMap<PortKey, PortUse> = BTreeMap::new();
+    for cpu in 0..cpus {
+        map.read(cpu * PORT_PLACES, PORT_PLACES, |place| {
+            if let Some(key) = PortKey::unpacked(place.key) {
+                ports.entry(key).or_default().add(&place.used);
+            }
+        })?;
     }
-    total
+    Ok(ports)
 }
 
 /// Histograms that may have changed between two readings of the counters.
@@ -172,17 +161,16 @@ pub fn changed<'a>(
 
 /// One histogram of the namespace in a slot.
 pub fn histogram(
-    map: &PerCpuArray<&MapData, Plain<Histogram>>,
+    map: &Mapped<'_, Histogram>,
     slot: u32,
     id: HistogramId,
-) -> Result<Box<Histogram>, MapError> {
-    let place = u32::try_from(HistogramId::COUNT * slot as usize + id.place()).map_err(|_| {
-        MapError::OutOfBounds {
-            index: slot,
-            max_entries: map.len(),
-        }
-    })?;
-    Ok(sum(&map.get(&place, 0)?))
+    cpus: u32,
+) -> io::Result<Box<Histogram>> {
+    sum(
+        map,
+        slot * HistogramId::COUNT as u32 + id.place() as u32,
+        cpus,
+    )
 }
 
 #[cfg(test)]

@@ -25,25 +25,25 @@ impl Refusal {
             ProgramError::LoadError {
                 io_error,
                 verifier_log,
-            } => {
-                let log = verifier_log.to_string();
-                let is_policy = log.trim().is_empty();
-                let why = format!(
-                    "{io_error}{}{}",
-                    if is_policy { "" } else { ": " },
-                    end(&log)
-                );
-                Self {
-                    kind,
-                    why,
-                    is_policy,
-                }
-            }
+            } => Self::of_load(kind, io_error, &verifier_log.to_string()),
             _ => Self {
                 kind,
                 why: last(error),
                 is_policy: kind == "kprobe",
             },
+        }
+    }
+}
+
+impl Refusal {
+    /// From the system's word and the verifier's, which is empty where it had none.
+    pub fn of_load(kind: &'static str, error: &std::io::Error, log: &str) -> Self {
+        let is_policy = log.trim().is_empty();
+        let colon = if is_policy { "" } else { ": " };
+        Self {
+            kind,
+            why: format!("{error}{colon}{}", end(log)),
+            is_policy,
         }
     }
 }

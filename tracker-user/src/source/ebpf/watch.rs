@@ -5,21 +5,16 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use aya::{
-    Ebpf,
-    maps::{Array, MapData, PerCpuArray, PerCpuHashMap},
-    programs::Program,
-};
+use aya::{Ebpf, programs::Program};
 use aya_log::EbpfLogger;
 use tracker_common::{
     Loss,
-    layout::{Counters, Histogram, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Losses, Namespace, PortKey, PortUse},
 };
 
 use super::{
-    Pin, StartError, census, load, missed,
-    read::{self, Plain},
-    scope::Scope,
+    Attach, Pin, StartError, census, fentry::Attached, load, mapped::Mapped, read, scope::Scope,
+    sys,
 };
 use crate::{
     kernel::{
@@ -48,6 +43,8 @@ pub struct Options {
     pub max_entries: Option<u32>,
     /// Functions chosen by hand.
     pub pins: Vec<Pin>,
+    /// How to attach.
+    pub attach: Attach,
     /// Which diagnostics the programs send.
     pub log_level: log::LevelFilter,
     /// It is no error if nothing tracks yet.
@@ -58,9 +55,11 @@ pub struct Options {
 pub struct Watch {
     root: Root,
     ebpf: Ebpf,
+    fentries: Vec<Attached>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     description: Description,
     scope: Scope,
+    cpus: u32,
     last: Vec<Box<Counters>>,
     start: Instant,
     ports_read: Option<Instant>,
@@ -111,11 +110,13 @@ impl Watch {
             given: &scope.given(),
             all: scope.all,
             pins: &options.pins,
+            attach: options.attach,
             log_level: options.log_level as u8,
-            cpus: u64::from(machine.possible_cpus),
+            cpus: machine.possible_cpus,
         };
         unlock_memory();
-        let (mut ebpf, hooks) = load::load(&plan)?;
+        let loaded = load::load(&plan)?;
+        let mut ebpf = loaded.ebpf;
         let logger = EbpfLogger::init(&mut ebpf)
             .inspect_err(|error| log::debug!("no diagnostics from the programs: {error}"))
             .ok();
@@ -133,7 +134,7 @@ impl Watch {
                 .map_or(0, |now| now.as_secs()),
             tick_ns,
             scope: scope.label.clone(),
-            hooks,
+            hooks: loaded.hooks,
             memory_bytes: machine.memory_bytes,
             entry_bytes: memory.bytes(),
             map_bytes: load::map_bytes(&plan),
@@ -147,9 +148,11 @@ impl Watch {
         let mut watch = Self {
             root,
             ebpf,
+            fentries: loaded.fentries,
             logger,
             description,
             scope,
+            cpus: machine.possible_cpus,
             last,
             start: Instant::now(),
             ports_read: None,
@@ -163,15 +166,9 @@ impl Watch {
         Ok(watch)
     }
 
-    fn map(&self, name: &str) -> anyhow::Result<&aya::maps::Map> {
-        self.ebpf
-            .map(name)
-            .ok_or_else(|| anyhow::anyhow!("the object has no map {name}"))
-    }
-
     fn counters(&self, slot: usize) -> anyhow::Result<Box<Counters>> {
-        let map: PerCpuArray<_, Plain<Counters>> = PerCpuArray::try_from(self.map("COUNTERS")?)?;
-        Ok(read::sum(&map.get(&u32::try_from(slot)?, 0)?))
+        let map = Mapped::open(&self.ebpf, "COUNTERS")?;
+        Ok(read::sum(&map, u32::try_from(slot)?, self.cpus)?)
     }
 
     /// Entries that a namespace's table holds beyond those that were inserted and not destroyed
@@ -243,9 +240,10 @@ impl Watch {
     }
 
     fn namespaces(&self) -> anyhow::Result<Vec<Namespace>> {
-        let map: Array<_, Plain<Namespace>> = Array::try_from(self.map("NAMESPACES")?)?;
-        let all: Result<Vec<_>, _> = (0..map.len()).map(|slot| map.get(&slot, 0)).collect();
-        Ok(all?.into_iter().map(|Plain(namespace)| namespace).collect())
+        let map = Mapped::<Namespace>::open(&self.ebpf, "NAMESPACES")?;
+        let mut all = Vec::new();
+        map.read(0, map.len(), |namespace| all.push(*namespace))?;
+        Ok(all)
     }
 
     fn namespace(
@@ -255,9 +253,14 @@ impl Watch {
         ports: Option<Vec<(PortKey, PortUse)>>,
     ) -> anyhow::Result<NamespaceSample> {
         let counters = self.counters(slot)?;
-        let map = PerCpuArray::<&MapData, Plain<Histogram>>::try_from(self.map("HISTOGRAMS")?)?;
+        let map = Mapped::open(&self.ebpf, "HISTOGRAMS")?;
         let histograms = read::changed(&self.last[slot], &counters)
-            .map(|id| Ok((id, read::histogram(&map, u32::try_from(slot)?, id)?)))
+            .map(|id| {
+                Ok((
+                    id,
+                    read::histogram(&map, u32::try_from(slot)?, id, self.cpus)?,
+                ))
+            })
             .collect::<anyhow::Result<Vec<_>>>()?;
         self.last[slot].clone_from(&counters);
         let member = &mut self.scope.members[slot];
@@ -277,21 +280,19 @@ impl Watch {
     }
 
     fn ports(&self) -> anyhow::Result<Vec<(PortKey, PortUse)>> {
-        let map: PerCpuHashMap<_, Plain<PortKey>, Plain<PortUse>> =
-            PerCpuHashMap::try_from(self.map("PORTS")?)?;
-        map.iter()
-            .map(|port| port.map(|(Plain(key), values)| (key, *read::sum(&values))))
-            .collect::<Result<_, _>>()
-            .map_err(Into::into)
+        let map = Mapped::open(&self.ebpf, "PORTS")?;
+        Ok(read::ports(&map, self.cpus)?.into_iter().collect())
     }
 
     fn losses(&self) -> anyhow::Result<Losses> {
-        let map: PerCpuArray<_, Plain<Losses>> = PerCpuArray::try_from(self.map("LOSSES")?)?;
-        let mut losses = *read::sum(&map.get(&0, 0)?);
-        for (_, program) in self.ebpf.programs() {
-            if let Ok(fd) = program.fd() {
-                losses.count[Loss::ProbeMissed.id()] += missed::runs(fd.as_fd()).unwrap_or(0);
-            }
+        let map = Mapped::open(&self.ebpf, "LOSSES")?;
+        let mut losses: Losses = *read::sum(&map, 0, self.cpus)?;
+        let kprobes = self.ebpf.programs().filter_map(|(_, it)| it.fd().ok());
+        let programs = kprobes
+            .map(AsFd::as_fd)
+            .chain(self.fentries.iter().map(|it| it.program.as_fd()));
+        for program in programs {
+            losses.count[Loss::ProbeMissed.id()] += sys::skipped_runs(program).unwrap_or(0);
         }
         Ok(losses)
     }
@@ -301,11 +302,12 @@ impl Watch {
             .map(|slot| self.settled(slot))
             .collect::<Result<_, _>>()?;
         let losses = self.losses()?;
+        self.fentries.clear();
         for (_, program) in self.ebpf.programs_mut() {
-            match program {
-                Program::KProbe(hook) if hook.fd().is_ok() => hook.unload()?,
-                Program::FEntry(hook) if hook.fd().is_ok() => hook.unload()?,
-                _ => {}
+            if let Program::KProbe(hook) = program
+                && hook.fd().is_ok()
+            {
+                hook.unload()?;
             }
         }
         census::take(&mut self.ebpf)?;
