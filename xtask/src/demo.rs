@@ -7,14 +7,15 @@ use clap::Args;
 
 use crate::cache::Cache;
 use crate::kernel::Spec;
-use crate::vm::{self, Added, DEFAULT_LOAD, Machine, Request};
+use crate::vm::{self, Added, Request};
 use crate::{dist, note, setup, workspace};
 
 /// What the guest runs.
-const COMMAND: [&str; 2] = ["sh", "/demo.sh"];
 const SCRIPT: &str = "/demo.sh";
 /// The programs that the script calls.
 const PROGRAMS: [&str; 2] = ["tracker", "demo-traffic"];
+/// Several times what a slow machine takes.
+const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Watch tracker observe real traffic on a real kernel and print what to set, and why.
 #[derive(Debug, Args)]
@@ -43,26 +44,10 @@ impl DemoArgs {
 }
 
 fn request() -> Result<Request> {
-    let script = Added {
+    let mut request = Request::warp(["sh", SCRIPT], &PROGRAMS, TIMEOUT)?;
+    request.add.push(Added {
         host: workspace::root().join("xtask/demo.sh"),
         guest: SCRIPT.into(),
-    };
-    let mut add = PROGRAMS
-        .iter()
-        .map(|name| dist::in_guest(name))
-        .collect::<Result<Vec<_>>>()?;
-    add.push(script);
-    Ok(Request {
-        command: COMMAND.map(str::to_owned).to_vec(),
-        add,
-        env: Vec::new(),
-        out: None,
-        load: DEFAULT_LOAD.map(str::to_owned).to_vec(),
-        machine: Machine {
-            warp: true,
-            smp: 1,
-            mem: 1024,
-            timeout: Duration::from_secs(1800),
-        },
-    })
+    });
+    Ok(request)
 }

@@ -8,29 +8,17 @@ use anyhow::{Context, Result, bail};
 
 use super::report::Report;
 use crate::cache::Cache;
-use crate::dist;
 use crate::kernel::Spec;
-use crate::vm::{self, DEFAULT_LOAD, Machine, Request};
+use crate::vm::{self, Request};
 
+/// The program that measures and prints the report.
+const BENCH: &str = "vm-bench";
 /// Several times what a slow machine takes.
 const TIMEOUT: Duration = Duration::from_secs(1200);
 
 /// Boots the kernel and measures there.
 pub fn measure(spec: &Spec, cache: &Cache) -> Result<Report> {
-    let bench = dist::in_guest("vm-bench")?;
-    let request = Request {
-        command: vec![bench.guest.to_string_lossy().into_owned()],
-        add: vec![dist::in_guest("tracker")?, bench],
-        env: Vec::new(),
-        out: None,
-        load: DEFAULT_LOAD.map(str::to_owned).to_vec(),
-        machine: Machine {
-            warp: true,
-            smp: 1,
-            mem: 1024,
-            timeout: TIMEOUT,
-        },
-    };
+    let request = Request::warp([BENCH], &["tracker", BENCH], TIMEOUT)?;
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(spec, &request, cache, Box::new(Keep(sender)))?;
     if outcome.code() != 0 {

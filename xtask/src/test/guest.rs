@@ -13,8 +13,8 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::cache::Cache;
 use crate::kernel::{self, Spec};
-use crate::vm::{self, DEFAULT_LOAD, Machine, Request};
-use crate::{dist, note};
+use crate::note;
+use crate::vm::{self, Request};
 
 /// The program that runs every case and prints the sum.
 const CASES: &str = "vm-cases";
@@ -55,24 +55,8 @@ fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
     let cache = Cache::of_this_user()?;
     let place = kernel::get(spec, &cache)?.release;
     println!("{spec}: kernel {place}");
-    let cases = dist::in_guest(CASES)?;
-    let command = [cases.guest.to_string_lossy().into_owned()]
-        .into_iter()
-        .chain(filter.map(str::to_owned))
-        .collect();
-    let request = Request {
-        command,
-        add: vec![dist::in_guest("tracker")?, cases],
-        env: Vec::new(),
-        out: None,
-        load: DEFAULT_LOAD.map(str::to_owned).to_vec(),
-        machine: Machine {
-            warp: true,
-            smp: 1,
-            mem: 1024,
-            timeout: TIMEOUT,
-        },
-    };
+    let command = std::iter::once(CASES).chain(filter);
+    let request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(
         spec,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Added, DEFAULT_LOAD, Machine, Request, outcome};
+use super::{Added, DEFAULT_LOAD, DEFAULT_MEM, Machine, Request, outcome};
 use crate::cache::Cache;
 use crate::dist;
 use crate::kernel::Spec;
@@ -31,7 +31,7 @@ pub struct VmArgs {
     #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "warp")]
     smp: u32,
     /// Memory.
-    #[arg(long, default_value_t = 1024, value_name = "MIB")]
+    #[arg(long, default_value_t = DEFAULT_MEM, value_name = "MIB")]
     mem: u32,
     /// A file, with its libraries, or a folder to put in the guest.
     #[arg(long, value_name = "HOST[:GUEST]", value_parser = parse_added)]

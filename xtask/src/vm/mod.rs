@@ -17,7 +17,7 @@ pub use outcome::Outcome;
 
 use crate::cache::Cache;
 use crate::kernel::{Kernel, Spec};
-use crate::note;
+use crate::{dist, note};
 
 /// What to run in a guest, and how.
 #[derive(Debug, Clone)]
@@ -58,8 +58,36 @@ pub struct Added {
     pub guest: PathBuf,
 }
 
+impl Request {
+    /// A command in a guest whose clock counts instructions, with programs that `dist` built.
+    pub fn warp(
+        command: impl IntoIterator<Item = impl Into<String>>,
+        programs: &[&str],
+        timeout: Duration,
+    ) -> Result<Self> {
+        Ok(Self {
+            command: command.into_iter().map(Into::into).collect(),
+            add: programs
+                .iter()
+                .map(|name| dist::in_guest(name))
+                .collect::<Result<_>>()?,
+            env: Vec::new(),
+            out: None,
+            load: DEFAULT_LOAD.map(str::to_owned).to_vec(),
+            machine: Machine {
+                warp: true,
+                smp: 1,
+                mem: DEFAULT_MEM,
+                timeout,
+            },
+        })
+    }
+}
+
 /// Modules that are loaded unless the user says otherwise.
-pub const DEFAULT_LOAD: [&str; 2] = ["nf_conntrack", "nf_conntrack_netlink"];
+const DEFAULT_LOAD: [&str; 2] = ["nf_conntrack", "nf_conntrack_netlink"];
+/// Memory in MiB unless the user says otherwise.
+const DEFAULT_MEM: u32 = 1024;
 
 /// Where a guest's output goes.
 pub type Sink = Box<dyn std::io::Write + Send>;
