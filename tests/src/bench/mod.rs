@@ -6,6 +6,7 @@
 //! `tracker profile -- CMD`, so it begins when the hooks are in place and ends before they go.
 
 mod flush;
+mod measured;
 mod observer;
 mod place;
 mod programs;
@@ -18,58 +19,71 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use report::{Priority, Programs, Report};
+pub use measured::{Priority, Programs};
+pub use report::Report;
 pub use user::{started, watch_parent};
 pub use work::run;
 
 use crate::net::tool;
 use observer::{Observer, measure};
 use report::{Cost, Runs, Whole};
+use work::Case;
 
 /// Work for which the whole machine's cost is compared too, reading user space included.
 const WHOLE: &str = "udp-flow";
 
-/// Measures everything; without a `tracker`, only what goes without it.
-pub fn all(tracker: Option<&Path>) -> Result<Report> {
+/// Measures everything.
+pub fn all(tracker: &Path) -> Result<Report> {
     place::prepare()?;
-    let mut report = Report::default();
-    for case in work::CASES {
-        eprintln!("vm-bench: {}", case.name);
-        let first = |observer| measure(&observer, case.name, Priority::First, Programs::Ignored);
-        report.costs.push(Cost {
-            name: case.name,
-            what: case.what,
-            per: case.per,
-            unobserved: first(Observer::Nobody)?.median,
-            tracker: tracker
-                .map(|path| first(Observer::Tracker(path)).map(|measured| measured.median))
-                .transpose()?,
-        });
-    }
-    report.whole = whole(tracker)?;
-    if let Some(path) = tracker {
-        for case in work::CASES {
-            eprintln!("vm-bench: {} by program", case.name);
-            report.programs.extend(programs(path, case.name)?);
-        }
-        eprintln!("vm-bench: user space");
-        report.user = Some(user::measure(path)?);
-    }
-    Ok(report)
+    let costs = each_case("", |case| cost(tracker, case))?;
+    let whole = whole(tracker)?;
+    let programs = each_case(" by program", |case| programs(tracker, case.name))?;
+    eprintln!("vm-bench: user space");
+    Ok(Report {
+        costs,
+        whole,
+        programs: programs.into_iter().flatten().collect(),
+        user: user::measure(tracker)?,
+    })
+}
+
+/// Measures something of each case.
+fn each_case<T>(how: &str, measure: impl Fn(&Case) -> Result<T>) -> Result<Vec<T>> {
+    work::CASES
+        .iter()
+        .map(|case| {
+            eprintln!("vm-bench: {}{how}", case.name);
+            measure(case)
+        })
+        .collect()
+}
+
+/// A case alone, and watched.
+fn cost(tracker: &Path, case: &Case) -> Result<Cost> {
+    let median = |observer| -> Result<f64> {
+        Ok(measure(&observer, case.name, Priority::First, Programs::Ignored)?.median)
+    };
+    Ok(Cost {
+        name: case.name.to_owned(),
+        what: case.what.to_owned(),
+        per: case.per.to_owned(),
+        unobserved: median(Observer::Nobody)?,
+        tracker: median(Observer::Tracker(tracker))?,
+    })
 }
 
 /// The work at normal priority, so that what the observer does in user space is part of the time.
-fn whole(tracker: Option<&Path>) -> Result<Vec<Whole>> {
+fn whole(tracker: &Path) -> Result<Vec<Whole>> {
     eprintln!("vm-bench: {WHOLE} with all that it causes");
     let conntrack = tool("conntrack").ok();
-    let observers = std::iter::once(Observer::Nobody)
-        .chain(tracker.map(Observer::Tracker))
+    let observers = [Observer::Nobody, Observer::Tracker(tracker)]
+        .into_iter()
         .chain(conntrack.as_ref().map(Observer::Conntrack));
     observers
         .map(|observer| {
             let measured = measure(&observer, WHOLE, Priority::Normal, Programs::Ignored)?;
             Ok(Whole {
-                observer: observer.name(),
+                observer: observer.name().to_owned(),
                 mean: measured.mean,
                 made: measured.made,
                 seen: measured.seen,
@@ -79,7 +93,7 @@ fn whole(tracker: Option<&Path>) -> Result<Vec<Whole>> {
 }
 
 /// What the kernel's own statistics say of the programs during a case.
-fn programs(tracker: &Path, case: &'static str) -> Result<Vec<Runs>> {
+fn programs(tracker: &Path, case: &str) -> Result<Vec<Runs>> {
     place::statistics(true)?;
     let measured = measure(
         &Observer::Tracker(tracker),
@@ -92,6 +106,6 @@ fn programs(tracker: &Path, case: &'static str) -> Result<Vec<Runs>> {
     Ok(measured
         .programs
         .iter()
-        .map(|program| Runs::of(case, program, measured.units))
+        .map(|program| program.during(case, measured.units))
         .collect())
 }

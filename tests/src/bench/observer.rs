@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
-use super::report::{Measured, Priority, Programs};
+use super::measured::{Measured, Priority, Programs};
 use crate::net::Tool;
 
 const RECORDING: &str = "/tmp/bench.db";

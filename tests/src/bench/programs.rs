@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use nix::libc;
 use serde::{Deserialize, Serialize};
 
+use super::report::Runs;
+
 const GET_NEXT_ID: libc::c_int = 11;
 const GET_FD_BY_ID: libc::c_int = 13;
 const GET_INFO_BY_FD: libc::c_int = 15;
@@ -45,6 +47,19 @@ impl Program {
         match self.name.rsplit_once('_') {
             Some((hook, kind)) if self.kind().starts_with(kind) => hook,
             _ => &self.name,
+        }
+    }
+
+    /// What it took during a case of so many units, per unit and per run.
+    pub fn during(&self, case: &str, units: u64) -> Runs {
+        Runs {
+            case: case.to_owned(),
+            program: self.hook().to_owned(),
+            kind: self.kind().to_owned(),
+            per_unit: self.runs as f64 / units as f64,
+            instructions: self.ns as f64 / self.runs as f64,
+            translated: self.translated,
+            verified: self.verified,
         }
     }
 }

@@ -1,12 +1,10 @@
-//! What was measured, as `vm-bench` prints it.
+//! What was measured, as `vm-bench` prints it and `cargo xtask bench` reads it: xtask includes this file, since it is
+//! compiled before everything else and is not to wait for the rest of this crate.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::programs::Program;
-
 /// Everything that one boot measured. Times are guest nanoseconds, which are instructions.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Cost of each case's unit, alone and watched.
     pub costs: Vec<Cost>,
@@ -15,29 +13,29 @@ pub struct Report {
     /// What each program took in each case.
     pub programs: Vec<Runs>,
     /// tracker's own process.
-    pub user: Option<User>,
+    pub user: User,
 }
 
 /// Cost of one unit of work: the median over the batches.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// The case.
-    pub name: &'static str,
+    pub name: String,
     /// What a unit does.
-    pub what: &'static str,
+    pub what: String,
     /// What a unit is.
-    pub per: &'static str,
+    pub per: String,
     /// Instructions while nobody watches.
     pub unobserved: f64,
     /// Instructions while tracker watches.
-    pub tracker: Option<f64>,
+    pub tracker: f64,
 }
 
 /// Cost of one flow for the whole machine: the mean over the run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Whole {
     /// Who watches.
-    pub observer: &'static str,
+    pub observer: String,
     /// Instructions per flow.
     pub mean: f64,
     /// Flows made.
@@ -47,14 +45,14 @@ pub struct Whole {
 }
 
 /// What a program in the kernel took during a case.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Runs {
     /// The case.
-    pub case: &'static str,
+    pub case: String,
     /// The hook, possibly cut short, since the kernel keeps 15 bytes of a name.
     pub program: String,
     /// How it is attached.
-    pub kind: &'static str,
+    pub kind: String,
     /// Runs per unit of work.
     pub per_unit: f64,
     /// Instructions per run, by the kernel's statistics.
@@ -66,7 +64,7 @@ pub struct Runs {
 }
 
 /// tracker's own process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct User {
     /// At the default interval, no packet passing.
     pub idle: Spent,
@@ -91,53 +89,31 @@ pub struct Spent {
     pub peak_kib: u64,
 }
 
-/// What one run of a case came to.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Measured {
-    /// Median over the batches of the nanoseconds per unit.
-    pub median: f64,
-    /// Nanoseconds per unit over the whole run.
-    pub mean: f64,
-    /// Units that were measured.
-    pub units: u64,
-    /// Units with those of the warm-up.
-    pub made: u64,
-    /// The programs, if they were asked for.
-    pub programs: Vec<Program>,
-    /// Units that the observer reported one by one.
-    #[serde(default)]
-    pub seen: Option<u64>,
+impl Report {
+    /// What watching adds to a case.
+    pub fn added(&self, case: &str) -> Option<f64> {
+        self.costs
+            .iter()
+            .find(|cost| cost.name == case)
+            .map(Cost::added)
+    }
 }
 
-/// Who else may run during a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Priority {
-    /// Only interrupts: the work comes before every other process and kernel thread.
-    First,
-    /// Everybody.
-    Normal,
+impl Cost {
+    /// What watching adds.
+    pub fn added(&self) -> f64 {
+        self.tracker - self.unobserved
+    }
 }
 
-/// Whether the kernel's statistics of programs are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Programs {
-    /// They are not.
-    Ignored,
-    /// Before and after the batches.
-    Counted,
-}
+impl Spent {
+    /// Share of a core that executes an instruction a nanosecond, in per cent.
+    pub fn percent(&self) -> f64 {
+        100.0 * self.cpu_ns as f64 / self.wall_ns as f64
+    }
 
-impl Runs {
-    /// Per unit and per run.
-    pub fn of(case: &'static str, program: &Program, units: u64) -> Self {
-        Self {
-            case,
-            program: program.hook().to_owned(),
-            kind: program.kind(),
-            per_unit: program.runs as f64 / units as f64,
-            instructions: program.ns as f64 / program.runs as f64,
-            translated: program.translated,
-            verified: program.verified,
-        }
+    /// The most resident memory, in MiB.
+    pub fn peak_mib(&self) -> f64 {
+        self.peak_kib as f64 / 1024.0
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::flush::Flush;
+use super::measured::{Measured, Priority, Programs};
 use super::programs;
-use super::report::{Measured, Priority, Programs};
 use super::traffic;
 use crate::traffic::run_first;
 

@@ -42,7 +42,7 @@ enum Part {
 fn main() -> Result<()> {
     let Args { tracker, part } = Args::parse();
     match part {
-        None => print(&bench::all(tracker.exists().then_some(tracker.as_path()))?),
+        None => print(&bench::all(&tracker)?),
         Some(Part::Run {
             case,
             priority,

@@ -4,6 +4,7 @@ mod budget;
 mod document;
 mod guest;
 mod native;
+#[path = "../../../tests/src/bench/report.rs"]
 mod report;
 mod table;
 
