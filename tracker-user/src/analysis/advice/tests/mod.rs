@@ -21,6 +21,11 @@ fn short_connections(n: u64) -> Synthetic {
     source
 }
 
+/// What is advised after watching this traffic for so long.
+fn advised(source: &mut Synthetic, seconds: u64) -> Plan {
+    plan(&[source.recording(seconds)], &Request::default())
+}
+
 fn find<'a>(plan: &'a Plan, name: &str) -> &'a Setting {
     let full = format!("net.netfilter.nf_conntrack_{name}");
     plan.settings
@@ -38,10 +43,7 @@ fn asked(policy: Policy) -> Request {
 
 #[test]
 fn time_wait_is_the_largest_safe_saving() {
-    let plan = plan(
-        &[short_connections(90_000).recording(900)],
-        &Request::default(),
-    );
+    let plan = advised(&mut short_connections(90_000), 900);
     let first = &plan.settings[0];
     assert_eq!(
         first.name,
@@ -67,10 +69,7 @@ fn time_wait_is_the_largest_safe_saving() {
 
 #[test]
 fn established_is_held_where_the_watch_is_too_short() {
-    let plan = plan(
-        &[short_connections(90_000).recording(900)],
-        &Request::default(),
-    );
+    let plan = advised(&mut short_connections(90_000), 900);
     let it = find(&plan, "tcp_timeout_established");
     assert_eq!(it.action, Action::Keep);
     assert_eq!(
@@ -92,7 +91,7 @@ fn established_is_lowered_to_the_standard_by_a_long_watch_with_expiries() {
         432_000.0,
     );
     host.count(20_000);
-    let plan = plan(&[source.recording(86_400)], &Request::default());
+    let plan = advised(&mut source, 86_400);
     let it = find(&plan, "tcp_timeout_established");
     assert_eq!((it.action, it.recommended), (Action::Lower, 7_440));
     assert_eq!(
@@ -103,10 +102,7 @@ fn established_is_lowered_to_the_standard_by_a_long_watch_with_expiries() {
 
 #[test]
 fn established_without_expiries_says_what_a_longer_watch_would_show() {
-    let plan = plan(
-        &[short_connections(90_000).recording(80_000)],
-        &Request::default(),
-    );
+    let plan = advised(&mut short_connections(90_000), 80_000);
     let it = find(&plan, "tcp_timeout_established");
     assert_eq!(it.action, Action::Keep);
     assert!(
@@ -118,10 +114,7 @@ fn established_without_expiries_says_what_a_longer_watch_would_show() {
 
 #[test]
 fn too_few_connections_keep_a_timer_and_say_how_many_it_takes() {
-    let plan = plan(
-        &[short_connections(212).recording(900)],
-        &Request::default(),
-    );
+    let plan = advised(&mut short_connections(212), 900);
     let it = find(&plan, "tcp_timeout_time_wait");
     assert_eq!(it.action, Action::Keep);
     assert_eq!(
@@ -170,7 +163,7 @@ fn gaps_that_crowd_a_timer_raise_it() {
     host.insert(Proto::Udp, 5_000);
     host.max_gap(Timer::Udp, 5_000, 29.0);
     host.expire(State::UdpReplied, Timer::Udp, 3_000, 35.0);
-    let plan = plan(&[source.recording(600)], &Request::default());
+    let plan = advised(&mut source, 600);
     let it = find(&plan, "udp_timeout");
     assert_eq!((it.action, it.recommended), (Action::Raise, 45));
     assert_eq!(it.entries_saved, -75);
@@ -231,7 +224,7 @@ fn losses_and_a_killed_watch_keep_everything() {
 fn what_went_unseen_counts_as_harmed() {
     let mut source = short_connections(90_000);
     source.host().live += 40;
-    let plan = plan(&[source.recording(900)], &Request::default());
+    let plan = advised(&mut source, 900);
     assert!(plan.warnings.contains(&Warning::Unbalanced(-40)));
     let it = find(&plan, "tcp_timeout_time_wait");
     assert_eq!(it.action, Action::Keep);
@@ -255,7 +248,7 @@ fn a_timer_that_changed_or_differs_is_said_so() {
     let mut source = short_connections(90_000);
     source.namespaces.push(Space::new(9, "blue"));
     source.namespaces[1].set(Timer::TcpTimeWait, 30);
-    let it = plan(&[source.recording(900)], &Request::default());
+    let it = advised(&mut source, 900);
     assert_eq!(find(&it, "tcp_timeout_time_wait").current, 120);
     assert!(it.warnings.contains(&Warning::SeveralNamespaces(2)));
     assert!(
@@ -276,10 +269,7 @@ fn nothing_seen_changes_nothing() {
 
 #[test]
 fn the_json_has_the_shape_that_others_rely_on() {
-    let plan = plan(
-        &[short_connections(90_000).recording(900)],
-        &Request::default(),
-    );
+    let plan = advised(&mut short_connections(90_000), 900);
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(json["schema_version"], 1);
     assert_eq!(json["policy"], "balanced");

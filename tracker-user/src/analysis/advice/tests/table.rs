@@ -2,7 +2,7 @@
 
 use tracker_common::Proto;
 
-use super::find;
+use super::{advised, find};
 use crate::{analysis::advice::*, recording::synthetic::Synthetic};
 
 #[test]
@@ -11,7 +11,7 @@ fn a_table_that_is_too_small_is_raised_and_buckets_follow() {
     let host = source.host();
     host.insert(Proto::Udp, 60_000);
     host.count(60_000);
-    let plan = plan(&[source.recording(60)], &Request::default());
+    let plan = advised(&mut source, 60);
     // 60,000 and 4.5 standard deviations, / 0.8, a quarter for floods, in multiples of 1,024.
     assert_eq!(plan.table.max, 96_256);
     assert_eq!(plan.table.buckets, 65_536);
@@ -63,7 +63,7 @@ fn too_many_buckets_are_named() {
         max: 4_096,
         buckets: 262_144,
     });
-    let plan = plan(&[source.recording(60)], &Request::default());
+    let plan = advised(&mut source, 60);
     let it = find(&plan, "buckets");
     assert_eq!((it.action, it.recommended), (Action::Lower, 4_096));
     assert!(plan.warnings.contains(&Warning::ResizeStalls));
