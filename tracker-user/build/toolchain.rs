@@ -70,7 +70,7 @@ impl fmt::Display for Missing {
         }?;
         write!(
             f,
-            "; run `cargo xtask setup`, which installs it or says how"
+            ". Run `cargo xtask setup`, which installs it or says how"
         )
     }
 }

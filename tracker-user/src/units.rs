@@ -168,7 +168,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, UnitError> {
 
 /// A text that is no quantity.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not a quantity that tracker knows: write it like {example}")]
+#[error("`{text}` is not a quantity that tracker knows. Write it like {example}")]
 pub struct UnitError {
     text: String,
     example: &'static str,

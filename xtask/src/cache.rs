@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::toolchain::Places;
 
@@ -17,12 +17,12 @@ impl Cache {
     /// The cache of whoever runs this; created when missing.
     pub fn of_this_user() -> Result<Self> {
         let root = Places::of_this_user().cache;
-        fs::create_dir_all(&root).with_context(|| {
-            format!(
-                "cannot create the cache {}; set XDG_CACHE_HOME to a folder that you may write",
+        if let Err(err) = fs::create_dir_all(&root) {
+            bail!(
+                "cannot create the cache {}: {err}. Set XDG_CACHE_HOME to a folder that you may write",
                 root.display()
-            )
-        })?;
+            );
+        }
         Ok(Self { root })
     }
 

@@ -40,9 +40,9 @@ pub fn ensure(places: &Places, refreshed: bool) -> Result<Compiler> {
         PACKAGES.join(" ")
     );
     if machine::offers(PACKAGES[0]) {
-        bail!("a Rust compiler with the source of `core` is missing; type: {apt} (or: {rustup})");
+        bail!("a Rust compiler with the source of `core` is missing. Type: {apt} (or: {rustup})");
     }
-    bail!("a Rust compiler with the source of `core` is missing; install rustup and type: {rustup}")
+    bail!("a Rust compiler with the source of `core` is missing. Install rustup and type: {rustup}")
 }
 
 fn by_apt(refreshed: bool) -> Result<()> {

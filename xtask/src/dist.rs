@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::process::{capture, run};
@@ -34,8 +34,9 @@ pub fn all() -> Result<()> {
 /// Where a program that was built is, here and in a guest.
 pub fn in_guest(name: &str) -> Result<Added> {
     let host = folder()?.join(name);
-    host.metadata()
-        .with_context(|| format!("there is no {}; run `cargo xtask dist`", host.display()))?;
+    if !host.is_file() {
+        bail!("there is no {}. Run `cargo xtask dist`", host.display());
+    }
     Ok(Added {
         host,
         guest: format!("/usr/bin/{name}").into(),

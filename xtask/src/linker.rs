@@ -22,7 +22,7 @@ pub fn ensure(places: &Places, compiler: &Compiler) -> Result<()> {
     let llvm = compiler.llvm;
     if !LLVM_VERSIONS.contains(&llvm) {
         bail!(
-            "bpf-linker {LINKER_VERSION} knows no LLVM {llvm}, which {} has; install a compiler with LLVM {}, such as \
+            "bpf-linker {LINKER_VERSION} knows no LLVM {llvm}, which {} has. Install a compiler with LLVM {}, such as \
              an older nightly with rust-src",
             compiler.rustc.display(),
             LLVM_VERSIONS.end()
@@ -67,10 +67,10 @@ fn build(places: &Places, llvm: u32, library: &Path) -> Result<()> {
         .env("LLVM_PREFIX", &prefix)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", rpath(library));
-    run(&mut cargo).context("bpf-linker could not be built; see above for what cargo says")?;
+    run(&mut cargo).context("bpf-linker cannot be built")?;
     if !starts(&fresh.join("bin/bpf-linker")) {
         bail!(
-            "bpf-linker was built against {} but does not run; install another LLVM {llvm}",
+            "bpf-linker was built against {} but does not run. Install another LLVM {llvm}",
             library.display()
         );
     }
@@ -98,8 +98,12 @@ fn library(compiler: &Compiler) -> Result<PathBuf> {
         return Ok(found);
     }
     machine::install(&[&format!("libllvm{}", compiler.llvm)])?;
-    find_library(compiler)
-        .with_context(|| format!("libllvm{} brought no libLLVM; report this", compiler.llvm))
+    find_library(compiler).with_context(|| {
+        format!(
+            "libllvm{} brought no libLLVM. Install the LLVM that rustc was built with",
+            compiler.llvm
+        )
+    })
 }
 
 fn find_library(compiler: &Compiler) -> Option<PathBuf> {

@@ -80,12 +80,12 @@ pub fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if !has_apt() {
         bail!(
-            "this machine has no apt-get; install with its own tools what Debian calls {list}, then run this again"
+            "this machine has no apt-get. Install with its own tools what Debian calls {list}, then run this again"
         );
     }
     if !is_root() {
         bail!(
-            "{list} must be installed by root; type: sudo apt-get install --no-install-recommends {list}"
+            "{list} must be installed by root. Type: sudo apt-get install --no-install-recommends {list}"
         );
     }
     note!("installing with apt-get: {list}");

@@ -28,7 +28,7 @@ pub fn which(tool: &str) -> Option<PathBuf> {
 /// The path of a program that there must be.
 pub fn need(tool: &str) -> Result<PathBuf> {
     which(tool)
-        .with_context(|| format!("there is no {tool} on this machine; run `cargo xtask setup`"))
+        .with_context(|| format!("there is no {tool} on this machine. Run `cargo xtask setup`"))
 }
 
 /// Runs a program to its end, quietly, and gives back its stdout.
@@ -56,7 +56,7 @@ pub fn run(command: &mut Command) -> Result<()> {
         .status()
         .with_context(|| format!("cannot run {name}"))?;
     if !status.success() {
-        bail!("{name} failed ({status})");
+        bail!("{name} failed ({status}). See above for what it says");
     }
     Ok(())
 }

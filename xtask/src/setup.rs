@@ -42,7 +42,7 @@ pub fn all(kernels: &[Spec]) -> Result<()> {
         let missing = machine::missing_packages();
         if !missing.is_empty() {
             bail!(
-                "{} did not bring what it should; reinstall it",
+                "{} did not bring what it should. Reinstall it",
                 missing.join(" ")
             );
         }

@@ -97,14 +97,20 @@ pub fn run() -> ExitCode {
 
 /// Prints to stdout. Closed by its reader (`| head`), it ends the program without a word.
 fn print(text: &str) -> anyhow::Result<()> {
+    write(text).map_err(|error| {
+        let said = format!("stdout cannot be written: {error}. Make room where it goes");
+        anyhow::Error::new(error).context(said)
+    })
+}
+
+fn write(text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
         out.write_all(b"\n")?;
     }
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 #[cfg(test)]

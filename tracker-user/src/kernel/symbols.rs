@@ -43,8 +43,8 @@ struct Symbol {
 pub enum SymbolsError {
     /// The file cannot be read.
     #[error(
-        "cannot read the kernel's symbols {path}: {source}. It needs a kernel built with \
-         CONFIG_KALLSYMS=y, and /proc mounted"
+        "cannot read the kernel's symbols {path}: {source}. Use a kernel built with \
+         CONFIG_KALLSYMS=y, and mount /proc"
     )]
     Unreadable {
         /// Its path.

@@ -7,13 +7,13 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum RecordingError {
     /// The output file is there already.
-    #[error("{} exists already: choose another file with -o, or add --force to replace it", path.display())]
+    #[error("{} exists already. Choose another file with -o, or add --force to replace it", path.display())]
     Exists {
         /// The output.
         path: PathBuf,
     },
     /// The output cannot be made.
-    #[error("{} cannot be written ({why}): choose another file with -o", path.display())]
+    #[error("{} cannot be written: {why}. Choose another file with -o", path.display())]
     Unwritable {
         /// The output.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum RecordingError {
         why: String,
     },
     /// An interval could not be written.
-    #[error("an interval could not be written to {} ({source}): make room there; all intervals before it are safe", path.display())]
+    #[error("the next interval cannot be written to {}: {source}. Make room there before you watch again, for the intervals before it are safe", path.display())]
     Write {
         /// The output.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum RecordingError {
         source: rusqlite::Error,
     },
     /// The file cannot be opened.
-    #[error("{} cannot be read ({source}): check its name and permissions", path.display())]
+    #[error("{} cannot be read: {source}. Check its name and permissions", path.display())]
     Unreadable {
         /// The input.
         path: PathBuf,
@@ -37,13 +37,13 @@ pub enum RecordingError {
         source: io::Error,
     },
     /// Some other file.
-    #[error("{} is not a recording of tracker: name a file that tracker profile -o wrote", path.display())]
+    #[error("{} is not a recording. Make one with tracker profile", path.display())]
     Foreign {
         /// The input.
         path: PathBuf,
     },
     /// Written by a newer tracker.
-    #[error("{} has schema {found} and this tracker knows up to {known}: read it with the tracker that wrote it, or a newer one", path.display())]
+    #[error("{} has schema {found}, and this tracker knows no newer one than {known}. Read it with the tracker that wrote it, or a newer one", path.display())]
     Newer {
         /// The input.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum RecordingError {
         known: u32,
     },
     /// The end of the file is missing.
-    #[error("{} is cut off ({has} of {wants} bytes): copy it again from where it was made", path.display())]
+    #[error("{} is cut off after {has} of {wants} bytes. Copy it again from where it was made", path.display())]
     Truncated {
         /// The input.
         path: PathBuf,
@@ -63,13 +63,13 @@ pub enum RecordingError {
         wants: u64,
     },
     /// The watch was killed, and its last interval must be rolled back first.
-    #[error("the watch that wrote {} was killed, and its last interval must be undone first: open it once where you may write, together with the -journal file beside it", path.display())]
+    #[error("{} was being written when its watch was killed, so its last interval must be undone first. Open it once where you may write, with the -journal file beside it", path.display())]
     Interrupted {
         /// The input.
         path: PathBuf,
     },
     /// Damaged inside.
-    #[error("{} is damaged ({what}): copy it again from where it was made", path.display())]
+    #[error("{} is damaged: {what}. Copy it again from where it was made", path.display())]
     Corrupt {
         /// The input.
         path: PathBuf,

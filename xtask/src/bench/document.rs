@@ -14,8 +14,13 @@ pub fn rewrite(tables: &str) -> Result<()> {
     let path = workspace::root().join("docs/benchmarks.md");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let fresh = replace(&text, tables)
-        .with_context(|| format!("{} has lost the marks of its tables", path.display()))?;
+    let fresh = replace(&text, tables).with_context(|| {
+        format!(
+            "{} has lost the marks of its tables. Put back {} and {END}",
+            path.display(),
+            BEGIN.trim()
+        )
+    })?;
     fs::write(&path, fresh).with_context(|| format!("cannot write {}", path.display()))?;
     note!("{} is rewritten", path.display());
     Ok(())

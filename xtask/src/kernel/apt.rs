@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::packages::{Candidate, candidates, stanzas};
 use crate::note;
-use crate::process::{capture, need, tail};
+use crate::process::{capture, tail, which};
 
 /// Small indexes that between them hold every series that Debian supports.
 const SUITES: [&str; 5] = [
@@ -65,8 +65,8 @@ impl Apt {
 
     /// Fetches the indexes and gives every kernel that they hold whole, oldest first.
     pub fn update(&self) -> Result<Vec<Candidate>> {
-        need("apt-get").context(
-            "Debian's kernels are fetched with apt; elsewhere give --kernel the path of an image",
+        which("apt-get").context(
+            "there is no apt-get to fetch Debian's kernels with. Give --kernel the path of an image",
         )?;
         self.configure()?;
         note!("fetching Debian's package indexes");
@@ -75,7 +75,7 @@ impl Apt {
         let said = String::from_utf8_lossy(&done.stderr);
         if indexes.is_empty() {
             bail!(
-                "fetching Debian's package indexes failed; see to the network and try again:\n{}",
+                "fetching Debian's package indexes failed. See to the network and try again:\n{}",
                 tail(&said, 12)
             );
         }
@@ -149,7 +149,7 @@ impl Apt {
 
     fn configure(&self) -> Result<()> {
         if !Path::new(KEYRING).exists() {
-            bail!("there is no {KEYRING} to check Debian's kernels with; run `cargo xtask setup`");
+            bail!("there is no {KEYRING} to check Debian's kernels with. Run `cargo xtask setup`");
         }
         let mirrors = Mirrors::of_this_machine()?;
         let lines: Vec<String> = SUITES
@@ -163,12 +163,12 @@ impl Apt {
             .collect();
         if lines.is_empty() {
             bail!(
-                "apt on this machine knows no Debian archive; set {ENV_MAIN} and {ENV_SECURITY} to their addresses"
+                "apt on this machine knows no Debian archive. Set {ENV_MAIN} and {ENV_SECURITY} to their addresses"
             );
         }
         if lines.len() < SUITES.len() {
             note!(
-                "some of Debian's suites are not looked at; set {ENV_MAIN} and {ENV_SECURITY} to have them all"
+                "some of Debian's suites are not looked at. Set {ENV_MAIN} and {ENV_SECURITY} to have them all"
             );
         }
         for sub in ["state/lists/partial", "cache/archives/partial"] {

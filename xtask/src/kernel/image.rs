@@ -13,7 +13,7 @@ pub fn of_files(image: &Path, modules: Option<&Path>) -> Result<Kernel> {
         .with_context(|| format!("cannot read the kernel image {}", image.display()))?;
     let release = release_of(&bytes).with_context(|| {
         format!(
-            "{} is no x86 Linux image; give a vmlinuz or bzImage file, not a vmlinux",
+            "{} is no x86 Linux image. Give a vmlinuz or bzImage file, not a vmlinux",
             image.display()
         )
     })?;
@@ -28,7 +28,7 @@ pub fn of_files(image: &Path, modules: Option<&Path>) -> Result<Kernel> {
             ];
             let Some(found) = first_tree(&candidates) else {
                 bail!(
-                    "{} holds no modules.dep for {release}; run `depmod -b ROOT {release}` on it",
+                    "{} holds no modules.dep for {release}. Run `depmod -b ROOT {release}` on it",
                     named.display()
                 );
             };

@@ -47,7 +47,7 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() {
-            bail!("the kernel's name is empty; give a series such as 6.12");
+            bail!("the kernel's name is empty. Give a series such as 6.12");
         }
         if text.contains('/') {
             let (image, modules) = text

@@ -43,7 +43,7 @@ impl Store<'_> {
         if let (Spec::Release(_), Some(found)) = (spec, self.newest(self.kept(), spec)) {
             return self
                 .held(&found)
-                .context("the cache changed meanwhile; try again");
+                .context("the cache changed meanwhile. Try again");
         }
         fs::create_dir_all(&self.dir)?;
         let _lock = self.cache.lock("kernels")?;
@@ -71,7 +71,7 @@ impl Store<'_> {
     fn fetch(&self, spec: &Spec, index: Vec<Candidate>) -> Result<Kernel> {
         let Some(found) = self.newest(index, spec) else {
             bail!(
-                "Debian has no kernel {spec} in the suites looked at; name a series such as 6.1 or 6.12"
+                "Debian has no kernel {spec} in the suites looked at. Name a series such as 6.1 or 6.12"
             );
         };
         if let Some(kernel) = self.held(&found) {
@@ -87,7 +87,7 @@ impl Store<'_> {
         let packages = self.apt().download(&found.packages, work.path())?;
         unpack::unpack(&packages, work.path(), &found, &self.home(&found))?;
         self.held(&found).context(
-            "the unpacked kernel is incomplete; remove the cache's folder kernels and try again",
+            "the unpacked kernel is incomplete. Remove the cache's folder kernels and try again",
         )
     }
 

@@ -30,7 +30,7 @@ pub fn unpack(packages: &[PathBuf], work: &Path, found: &Candidate, home: &Path)
     let release = &found.release;
     let trees = ["lib/modules", "usr/lib/modules"].map(|dir| raw.join(dir).join(release));
     let Some(tree) = trees.iter().find(|tree| tree.join("kernel").is_dir()) else {
-        bail!("the packages of {release} hold no modules; name another kernel");
+        bail!("the packages of {release} hold no modules. Name another kernel");
     };
     let images = [
         raw.join(format!("boot/vmlinuz-{release}")),
@@ -38,7 +38,7 @@ pub fn unpack(packages: &[PathBuf], work: &Path, found: &Candidate, home: &Path)
     ];
     let image = images.iter().find(|path| path.is_file());
     let image = image
-        .with_context(|| format!("the packages of {release} hold no image; name another kernel"))?;
+        .with_context(|| format!("the packages of {release} hold no image. Name another kernel"))?;
 
     // Whether depmod looks in lib/ or usr/lib/ is a matter of its build.
     fs::create_dir_all(root.join("lib/modules"))?;

@@ -112,20 +112,20 @@ fn parse_added(text: &str) -> Result<Added> {
     let (host, guest) = text
         .split_once(':')
         .map_or((text, None), |(host, guest)| (host, Some(guest)));
-    let host = std::fs::canonicalize(host).with_context(|| format!("there is no {host} to add"))?;
+    let host = std::fs::canonicalize(host).with_context(|| format!("cannot add {host}"))?;
     let guest = guest.map_or_else(|| host.clone(), PathBuf::from);
     Ok(Added { host, guest })
 }
 
 fn parse_env(text: &str) -> Result<(String, String)> {
     let Some((name, value)) = text.split_once('=') else {
-        bail!("{text} is not of the form K=V")
+        bail!("{text} sets no variable. Give K=V")
     };
     let plain = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !plain || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        bail!("{name} is no name of a variable");
+        bail!("{name} is no name of a variable. Use letters, digits and _");
     }
     Ok((name.to_owned(), value.to_owned()))
 }

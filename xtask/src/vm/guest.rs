@@ -34,7 +34,10 @@ pub fn initramfs(kernel: &Kernel, request: &Request, cache: &Cache) -> Result<Ve
     busybox(&mut made)?;
     for added in &request.add {
         if !added.host.exists() {
-            bail!("there is no {} to add to the guest", added.host.display());
+            bail!(
+                "{} is gone and cannot be added to the guest. Make it again",
+                added.host.display()
+            );
         }
         made.tree(&added.host, &added.guest)?;
     }
@@ -82,7 +85,7 @@ fn busybox(made: &mut Initramfs) -> Result<()> {
     let path = need("busybox")?;
     if !initramfs::libraries(&path)?.is_empty() {
         bail!(
-            "{} is not static; run `apt-get install busybox-static`",
+            "{} is not static. Run `apt-get install busybox-static`",
             path.display()
         );
     }
@@ -109,7 +112,7 @@ fn to_load(kernel: &Kernel, modules: Option<&Modules>, wanted: &[String]) -> Res
             Some(modules) if modules.has(name) => load.push(name.clone()),
             Some(modules) if modules.is_builtin(name) => {}
             Some(_) => bail!(
-                "{} has no module {name}; name others with --module, or none",
+                "{} has no module {name}. Name others with --module, or none",
                 kernel.release
             ),
             None => {}
@@ -122,7 +125,7 @@ fn to_load(kernel: &Kernel, modules: Option<&Modules>, wanted: &[String]) -> Res
 fn command(made: &mut Initramfs, command: &[String]) -> Result<Vec<String>> {
     let mut command = command.to_vec();
     let Some(program) = command.first_mut() else {
-        bail!("there is no command for the guest; give one after --")
+        bail!("there is no command for the guest. Give one after --")
     };
     if !program.contains('/') {
         // What is not in the guest's folders yet is one of busybox's applets.
@@ -134,7 +137,7 @@ fn command(made: &mut Initramfs, command: &[String]) -> Result<Vec<String>> {
     } else if !made.has(&*program) && Path::new(&*program).exists() {
         let host = fs::canonicalize(&*program)?;
         if host.is_dir() {
-            bail!("{program} is a folder; give a program");
+            bail!("{program} is a folder. Give a program");
         }
         made.program(&host, &host)?;
         *program = host.to_string_lossy().into_owned();

@@ -149,7 +149,7 @@ fn parse_ldd(text: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some((name, _)) = line.split_once(" => not found") {
-            bail!("its library {name} is not on this machine; install it");
+            bail!("its library {name} is not on this machine. Install it");
         }
         let Some((path, _)) = line.rsplit_once(" (0x") else {
             continue;

@@ -69,7 +69,10 @@ pub fn boot(kernel: &Kernel, initrd: &[u8], machine: &Machine, stdout: Sink) -> 
         return start(kernel, initrd, machine, "tcg", &stdout);
     }
     if silent {
-        bail!("qemu did not start: {}", end.emulator);
+        bail!(
+            "qemu does not start: {}. Give it less memory, or reinstall qemu-system-x86",
+            end.emulator
+        );
     }
     Ok(end)
 }

@@ -6,7 +6,7 @@ pub enum BtfError {
     /// The file cannot be read.
     #[error(
         "cannot read the kernel's type information {path}: {source}. \
-         It needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, and /sys mounted"
+         Use a kernel built with CONFIG_DEBUG_INFO_BTF=y, and mount /sys"
     )]
     Unreadable {
         /// Its path.
