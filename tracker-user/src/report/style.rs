@@ -42,7 +42,7 @@ impl Style {
         }
     }
 
-    /// A table under a header. The columns named in `left` hold text, the others numbers.
+    /// A table under a header, or nothing if it has no rows. The columns named in `left` hold text, the others numbers.
     pub(super) fn grid<const N: usize>(
         self,
         header: [&str; N],
@@ -64,6 +64,9 @@ impl Style {
         }
         table.set_header(header.map(|it| Cell::new(it).add_attribute(comfy_table::Attribute::Dim)));
         table.add_rows(rows);
+        if table.is_empty() {
+            return String::new();
+        }
         for (place, column) in table.column_iter_mut().enumerate() {
             column.set_padding((if place == 0 { 2 } else { 1 }, 1));
             if !left.contains(&place) {

@@ -55,18 +55,11 @@ pub fn table(summary: &Summary, style: &Style) -> String {
 }
 
 fn inserts(all: &Body, seconds: f64, style: Style) -> String {
-    if all.inserts.is_empty() {
-        return String::new();
-    }
     let rows = all.inserts.iter().map(|row| {
         [
             Cell::new(row.proto),
             Cell::new(units::count(row.count)),
-            Cell::new(units::rate(if seconds > 0.0 {
-                row.count as f64 / seconds
-            } else {
-                0.0
-            })),
+            Cell::new(units::rate(per(row.count as f64, seconds))),
             number(row.pickups),
         ]
     });
@@ -74,9 +67,6 @@ fn inserts(all: &Body, seconds: f64, style: Style) -> String {
 }
 
 fn states(all: &Body, style: Style) -> String {
-    if all.states.is_empty() {
-        return String::new();
-    }
     let rows = all.states.iter().map(|row| {
         let time = |seconds| duration(row.residency.count, seconds);
         [
@@ -106,9 +96,6 @@ fn states(all: &Body, style: Style) -> String {
 }
 
 fn timers(all: &Body, style: Style) -> String {
-    if all.timers.is_empty() {
-        return String::new();
-    }
     let rows = all.timers.iter().map(|row| {
         let time = |seconds| duration(row.max_gap.count, seconds);
         [
@@ -140,9 +127,6 @@ fn timers(all: &Body, style: Style) -> String {
 }
 
 fn deaths(all: &Body, style: Style) -> String {
-    if all.deaths.is_empty() {
-        return String::new();
-    }
     let rows = all.deaths.iter().map(|row| {
         [
             Cell::new(row.state),
@@ -154,16 +138,8 @@ fn deaths(all: &Body, style: Style) -> String {
 }
 
 fn ports(all: &Body, style: Style) -> String {
-    if all.ports.is_empty() {
-        return String::new();
-    }
     let total: f64 = all.ports.iter().map(|row| row.entry_seconds).sum();
     let rows = all.ports.iter().take(PORTS).map(|row| {
-        let share = if total > 0.0 {
-            row.entry_seconds / total
-        } else {
-            0.0
-        };
         [
             Cell::new(if row.port == 0 {
                 row.proto.to_owned()
@@ -173,7 +149,7 @@ fn ports(all: &Body, style: Style) -> String {
             number(row.inserts),
             number(row.deaths),
             Cell::new(units::count(row.entry_seconds.round() as u64)),
-            Cell::new(units::percent(share)),
+            Cell::new(units::percent(per(row.entry_seconds, total))),
         ]
     });
     style.grid(
@@ -217,6 +193,11 @@ fn unattributed(all: &Body) -> String {
     } else {
         format!("  {}\n", list.join(", "))
     }
+}
+
+/// A part of a whole, which may be nothing.
+fn per(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 /// A count; a dot where there is nothing, so that the eye finds what is.
