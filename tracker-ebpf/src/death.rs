@@ -18,13 +18,12 @@ use crate::{
     tally::Tally,
 };
 
-/// Entry of `nf_ct_helper_destroy`: called once for each entry that leaves the table, which still
+/// Entry of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
 /// shows all that it was.
 #[inline(always)]
 pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let entry = Entry::read(address, None)?;
-    // What was never in the table dies unseen, on kernels where only the last hook is to be had.
-    if entry.status & status::CONFIRMED == 0 {
+    if !entry.is_leaving() {
         return None;
     }
     // SAFETY: as in `packet`.

@@ -141,6 +141,14 @@ impl Entry {
         self.status & (status::CONFIRMED | DYING) == status::CONFIRMED
     }
 
+    /// On its way out of the table. What was never in it dies unseen; the living have their
+    /// expectations removed now and then.
+    #[inline(always)]
+    pub fn is_leaving(&self) -> bool {
+        let both = status::CONFIRMED | DYING;
+        self.status & both == both
+    }
+
     /// Protocol of the tuple.
     #[inline(always)]
     pub fn proto(&self) -> Proto {

@@ -43,15 +43,19 @@ const fn whole(name: &'static str) -> Function {
 
 /// All events. Every function takes the `struct nf_conn *` first.
 ///
-/// Destroy: `nf_ct_helper_destroy` is called exactly once for an entry that leaves the table, from
-/// another translation unit, so it can neither be inlined nor split. `nf_ct_delete` is as good
-/// unless the compiler split it (5.10, 7.2: `.part.0`). `nf_conntrack_free` also sees what was
-/// never in the table, which the program leaves out.
+/// Destroy: `nf_ct_remove_expectations` is called once for an entry that leaves the table, with
+/// softirqs off, so that no death can interrupt the program that counts another. It is also called
+/// for living entries, which the program leaves out. `nf_ct_helper_destroy` is called at the same
+/// time, but with softirqs on. Both lie in other translation units than their caller, so they can
+/// neither be inlined nor split. `nf_ct_delete` is as good as the latter unless the compiler split
+/// it (5.10, 7.2: `.part.0`). `nf_conntrack_free` also sees what was never in the table, which the
+/// program leaves out.
 pub const EVENTS: &[Event] = &[
     Event {
         name: "destroy",
         proto: None,
         functions: &[
+            whole("nf_ct_remove_expectations"),
             whole("nf_ct_helper_destroy"),
             Function {
                 name: "nf_ct_delete",
@@ -225,14 +229,24 @@ mod tests {
 
     #[test]
     fn the_best_function_comes_first() {
-        let functions = &["nf_conntrack_free", "nf_ct_delete", "nf_ct_helper_destroy"];
+        let functions = &[
+            "nf_conntrack_free",
+            "nf_ct_delete",
+            "nf_ct_helper_destroy",
+            "nf_ct_remove_expectations",
+        ];
         let kernel = Fake {
             functions,
             first: None,
         };
         assert_eq!(
             destroy(&kernel, &[]),
-            ["nf_ct_helper_destroy", "nf_ct_delete", "nf_conntrack_free"]
+            [
+                "nf_ct_remove_expectations",
+                "nf_ct_helper_destroy",
+                "nf_ct_delete",
+                "nf_conntrack_free"
+            ]
         );
     }
 
