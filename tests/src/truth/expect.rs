@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
 use super::ledger::{Entry, Ledger};
+use super::page::Page;
 use super::scope::Scope;
 
 /// Losses that a report counts by cause; there must be none of any.
@@ -91,10 +92,17 @@ fn scope(
     count: Option<&str>,
     settings: Option<&str>,
 ) {
-    Scope::count(ledger, count, watch.span).want(wants, at, ledger, watch.duration_s, settings);
+    let mut page = Page {
+        wants,
+        at,
+        ledger,
+        duration_s: watch.duration_s,
+        settings,
+    };
+    Scope::count(ledger, count, watch.span).want(&mut page);
     let (max, buckets) = watch.table;
-    wants.put(format!("{at}table.max"), Want::Count(max));
-    wants.put(format!("{at}table.buckets"), Want::Count(buckets));
+    page.put("table.max", Want::Count(max));
+    page.put("table.buckets", Want::Count(buckets));
     for cause in UNATTRIBUTED {
         let met: u64 = ledger
             .entries
@@ -102,7 +110,7 @@ fn scope(
             .filter(|entry| count.is_none_or(|name| name == entry.namespace))
             .map(|entry| times(entry, cause))
             .sum();
-        wants.put(format!("{at}unattributed.{cause}"), Want::Count(met));
+        page.put(&format!("unattributed.{cause}"), Want::Count(met));
     }
 }
 

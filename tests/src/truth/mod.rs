@@ -4,6 +4,7 @@ mod compare;
 mod expect;
 mod hist;
 mod ledger;
+mod page;
 mod scope;
 
 pub use compare::{Want, Wants, diff, flatten};

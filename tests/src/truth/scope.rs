@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{Want, Wants};
+use super::compare::Want;
 use super::hist::Samples;
 use super::ledger::{Entry, Ledger, Name, Reason};
+use super::page::Page;
 
 /// How often a state was entered and left.
 #[derive(Debug, Default)]
@@ -205,15 +206,8 @@ impl Scope {
         )
     }
 
-    /// Adds what this scope's part of the report must hold. `at` ends in a dot unless it is empty.
-    pub fn want(
-        &self,
-        wants: &mut Wants,
-        at: &str,
-        ledger: &Ledger,
-        duration_s: f64,
-        namespace: Option<&str>,
-    ) {
+    /// Adds what this scope's part of the report must hold.
+    pub fn want(&self, page: &mut Page<'_>) {
         let counts = [
             ("inserted", self.inserted),
             ("destroyed", self.destroyed),
@@ -222,119 +216,76 @@ impl Scope {
             ("lost", 0),
         ];
         for (name, count) in counts {
-            wants.put(format!("{at}balance.{name}"), Want::Count(count));
+            page.put(&format!("balance.{name}"), Want::Count(count));
         }
         for (proto, (count, pickups)) in &self.inserts {
-            let row = format!("{at}inserts[{proto}]");
-            wants.put(format!("{row}.proto"), Want::Anything);
-            wants.put(format!("{row}.count"), Want::Count(*count));
-            wants.put(format!("{row}.pickups"), Want::Count(*pickups));
+            let row = format!("inserts[{proto}]");
+            page.put(&format!("{row}.proto"), Want::Anything);
+            page.put(&format!("{row}.count"), Want::Count(*count));
+            page.put(&format!("{row}.pickups"), Want::Count(*pickups));
         }
         for ((state, reason), count) in &self.deaths {
-            let row = format!("{at}deaths[{state}/{}]", reason.name());
-            wants.put(format!("{row}.state"), Want::Anything);
-            wants.put(format!("{row}.reason"), Want::Anything);
-            wants.put(format!("{row}.count"), Want::Count(*count));
+            let row = format!("deaths[{state}/{}]", reason.name());
+            page.put(&format!("{row}.state"), Want::Anything);
+            page.put(&format!("{row}.reason"), Want::Anything);
+            page.put(&format!("{row}.count"), Want::Count(*count));
         }
-        self.want_states(wants, at, ledger, duration_s);
-        self.want_timers(wants, at, ledger, duration_s, namespace);
-        self.lifetime.want(
-            wants,
-            &format!("{at}lifetime"),
-            ledger.jiffy_s,
-            ledger.slack,
-        );
-        self.overdue
-            .want(wants, &format!("{at}overdue"), ledger.jiffy_s, ledger.slack);
+        self.want_states(page);
+        self.want_timers(page);
+        page.samples("lifetime", &self.lifetime);
+        page.samples("overdue", &self.overdue);
         for ((proto, port), row) in &self.ports {
-            let path = format!("{at}ports[{proto}/{port}]");
-            wants.put(format!("{path}.proto"), Want::Anything);
-            wants.put(format!("{path}.port"), Want::Anything);
-            wants.put(format!("{path}.inserts"), Want::Count(row.inserts));
-            wants.put(format!("{path}.deaths"), Want::Count(row.deaths));
-            wants.put(
-                format!("{path}.entry_seconds"),
-                span(row.low, row.high, ledger, 1.0),
-            );
+            let path = format!("ports[{proto}/{port}]");
+            page.put(&format!("{path}.proto"), Want::Anything);
+            page.put(&format!("{path}.port"), Want::Anything);
+            page.put(&format!("{path}.inserts"), Want::Count(row.inserts));
+            page.put(&format!("{path}.deaths"), Want::Count(row.deaths));
+            let seconds = page.span(row.low, row.high, 1.0);
+            page.put(&format!("{path}.entry_seconds"), seconds);
         }
-        let second = (1.0 / ledger.jiffy_s) as u64;
+        let second = (1.0 / page.ledger.jiffy_s) as u64;
         let (peak, plateau) = self.peaks(2 * second);
-        wants.put(
-            format!("{at}count.max"),
-            Want::Between(plateau as f64, peak as f64),
-        );
-        wants.put(format!("{at}count.p99"), Want::Between(0.0, peak as f64));
-        wants.put(
-            format!("{at}count.mean"),
-            span(self.presence.0, self.presence.1, ledger, duration_s),
-        );
+        page.put("count.max", Want::Between(plateau as f64, peak as f64));
+        page.put("count.p99", Want::Between(0.0, peak as f64));
+        let mean = page.span(self.presence.0, self.presence.1, page.duration_s);
+        page.put("count.mean", mean);
     }
 
-    fn want_states(&self, wants: &mut Wants, at: &str, ledger: &Ledger, duration_s: f64) {
+    fn want_states(&self, page: &mut Page<'_>) {
         for (state, row) in &self.states {
-            let path = format!("{at}states[{state}]");
-            wants.put(format!("{path}.name"), Want::Anything);
-            wants.put(format!("{path}.entered"), Want::Count(row.entered));
-            wants.put(format!("{path}.moved_on"), Want::Count(row.moved_on));
-            wants.put(format!("{path}.expired"), Want::Count(row.expired));
-            wants.put(format!("{path}.killed"), Want::Count(row.killed));
-            row.residency.want(
-                wants,
-                &format!("{path}.residency"),
-                ledger.jiffy_s,
-                ledger.slack,
-            );
+            let path = format!("states[{state}]");
+            page.put(&format!("{path}.name"), Want::Anything);
+            page.put(&format!("{path}.entered"), Want::Count(row.entered));
+            page.put(&format!("{path}.moved_on"), Want::Count(row.moved_on));
+            page.put(&format!("{path}.expired"), Want::Count(row.expired));
+            page.put(&format!("{path}.killed"), Want::Count(row.killed));
+            page.samples(&format!("{path}.residency"), &row.residency);
             let (low, high) = row.residency.sum();
-            let occupancy = span(low, high + row.open + row.overdue, ledger, duration_s);
-            wants.put(format!("{path}.occupancy_mean"), occupancy);
+            let occupancy = page.span(low, high + row.open + row.overdue, page.duration_s);
+            page.put(&format!("{path}.occupancy_mean"), occupancy);
         }
     }
 
-    fn want_timers(
-        &self,
-        wants: &mut Wants,
-        at: &str,
-        ledger: &Ledger,
-        duration_s: f64,
-        namespace: Option<&str>,
-    ) {
+    fn want_timers(&self, page: &mut Page<'_>) {
         for (timer, row) in &self.timers {
-            let path = format!("{at}timers[{timer}]");
-            let setting = namespace
-                .and_then(|name| ledger.settings.get(name)?.get(timer))
+            let path = format!("timers[{timer}]");
+            let setting = page
+                .settings
+                .and_then(|name| page.ledger.settings.get(name)?.get(timer))
                 .copied();
-            let rate = row.expired as f64 / duration_s;
-            wants.put(format!("{path}.name"), Want::Anything);
-            wants.put(
-                format!("{path}.current_s"),
+            let rate = row.expired as f64 / page.duration_s;
+            page.put(&format!("{path}.name"), Want::Anything);
+            page.put(
+                &format!("{path}.current_s"),
                 setting.map_or(Want::Anything, Want::Count),
             );
-            row.resumed.want(
-                wants,
-                &format!("{path}.resumed_gaps"),
-                ledger.jiffy_s,
-                ledger.slack,
-            );
-            row.max_gap.want(
-                wants,
-                &format!("{path}.max_gap"),
-                ledger.jiffy_s,
-                ledger.slack,
-            );
-            wants.put(format!("{path}.expired"), Want::Count(row.expired));
-            wants.put(
-                format!("{path}.expired_per_s"),
+            page.samples(&format!("{path}.resumed_gaps"), &row.resumed);
+            page.samples(&format!("{path}.max_gap"), &row.max_gap);
+            page.put(&format!("{path}.expired"), Want::Count(row.expired));
+            page.put(
+                &format!("{path}.expired_per_s"),
                 Want::Between(rate * 0.99, rate * 1.01),
             );
         }
     }
-}
-
-/// A time in jiffies as seconds over `per`, with room for the histogram's width and a second of sampling.
-fn span(low: u64, high: u64, ledger: &Ledger, per: f64) -> Want {
-    let seconds = |jiffies: u64| jiffies as f64 * ledger.jiffy_s;
-    Want::Between(
-        seconds(low) * 0.95 / per - 0.05,
-        seconds(high) * 1.05 / per + 0.05,
-    )
 }
