@@ -137,14 +137,19 @@ impl std::str::FromStr for Pin {
         let (event, function) = text.split_once('=').ok_or_else(|| {
             "not EVENT=FUNCTION. Give for example destroy=nf_ct_delete".to_owned()
         })?;
-        if EVENTS.iter().any(|it| it.name == event) {
-            Ok(Self {
-                event: event.to_owned(),
-                function: function.to_owned(),
-            })
-        } else {
-            Err(format!("no event {event}. Name one of {}", names()))
+        let Some(known) = EVENTS.iter().find(|it| it.name == event) else {
+            return Err(format!("no event {event}. Name one of {}", names()));
+        };
+        if !known.functions.iter().any(|it| it.name == function) {
+            return Err(format!(
+                "{function} does not show the event {event}. Name one of {}",
+                looked_for(known)
+            ));
         }
+        Ok(Self {
+            event: event.to_owned(),
+            function: function.to_owned(),
+        })
     }
 }
 
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_names_an_event() {
+    fn a_pin_names_an_event_and_a_function_that_shows_it() {
         assert!(
             "destroy"
                 .parse::<Pin>()
@@ -298,6 +303,12 @@ mod tests {
                 .parse::<Pin>()
                 .unwrap_err()
                 .contains("Name one of destroy, insert")
+        );
+        assert!(
+            "destroy=nf_conntrack_in"
+                .parse::<Pin>()
+                .unwrap_err()
+                .contains("Name one of nf_ct_helper_destroy, nf_ct_delete")
         );
     }
 }
