@@ -5,10 +5,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::faces::fresh;
-use super::tracker::{finish, program, words};
+use super::tracker::{finish, program, show, succeed, words};
 use super::{Case, Kind, PREFIX};
 use crate::net::Topology;
 
@@ -18,6 +18,8 @@ const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 /// This machine does not let itself be observed.
 pub const CANNOT_OBSERVE: i32 = 3;
+/// Done, but not all that happened was seen.
+pub const LOSSES: i32 = 4;
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -43,6 +45,14 @@ pub fn cases() -> Vec<Case> {
             kind: Kind::Free(bad_recording),
         },
         Case {
+            name: "error_damaged_recording",
+            kind: Kind::Free(damaged_recording),
+        },
+        Case {
+            name: "error_hook",
+            kind: Kind::Free(hook),
+        },
+        Case {
             name: "error_usage",
             kind: Kind::Free(usage),
         },
@@ -66,6 +76,15 @@ pub fn refused(command: &mut Command, code: i32) -> Result<Output> {
     Ok(done)
 }
 
+/// Fails unless the message has these words.
+pub fn says(done: &Output, words: &[&str]) -> Result<()> {
+    let said = String::from_utf8_lossy(&done.stderr);
+    for word in words {
+        ensure!(said.contains(word), "{said:?} does not say {word:?}");
+    }
+    Ok(())
+}
+
 /// How many statements there are in a message, after the program's name.
 fn statements(said: &str) -> usize {
     let said = said.strip_prefix("tracker: ").unwrap_or(said);
@@ -77,7 +96,8 @@ fn statements(said: &str) -> usize {
         .count()
 }
 
-fn profile(namespace: &str, recording: &Path) -> Command {
+/// A short watch of a namespace.
+pub fn profile(namespace: &str, recording: &Path) -> Command {
     let mut command = Command::new(program());
     command
         .args(["profile", "--duration", "2s", "--netns", namespace, "-o"])
@@ -85,7 +105,8 @@ fn profile(namespace: &str, recording: &Path) -> Command {
     command
 }
 
-fn not_written(path: &Path) -> Result<()> {
+/// Fails if there is a recording.
+pub fn not_written(path: &Path) -> Result<()> {
     ensure!(
         !path.exists(),
         "{} was written although nothing was measured",
@@ -94,7 +115,8 @@ fn not_written(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tracking() -> Result<Topology> {
+/// A topology that tracks.
+pub fn tracking() -> Result<Topology> {
     let topology = Topology::create(PREFIX)?;
     topology.track()?;
     Ok(topology)
@@ -155,6 +177,64 @@ fn bad_recording() -> Result<()> {
         Command::new(program()).args(["show", "/tmp/nowhere.db"]),
         FAILED,
     )?;
+    Ok(())
+}
+
+/// A recording that was whole once: its end is lost, or something was written into it.
+fn damaged_recording() -> Result<()> {
+    let topology = tracking()?;
+    let recording = fresh("damaged");
+    succeed(&mut profile(topology.router.name(), &recording))?;
+    let whole = fs::read(&recording)?;
+    let mut torn = whole.clone();
+    torn.truncate(whole.len() / 2);
+    let mut cut = whole.clone();
+    cut.truncate(100);
+    let mut spoilt = whole.clone();
+    // From the second page on, so that it still begins as a recording.
+    spoilt[PAGE..].fill(0xa5);
+    let mut foreign = whole.clone();
+    // Where SQLite's files say whose they are.
+    foreign[68..72].fill(0);
+    for (what, bytes) in [
+        ("torn", torn),
+        ("cut", cut),
+        ("spoilt", spoilt),
+        ("foreign", foreign),
+    ] {
+        fs::write(&recording, bytes)?;
+        for command in ["show", "recommend"] {
+            refused(Command::new(program()).arg(command).arg(&recording), FAILED)
+                .with_context(|| format!("a recording that is {what}"))?;
+        }
+    }
+    fs::write(&recording, whole)?;
+    show(&recording)?;
+    Ok(())
+}
+
+/// A page of SQLite's.
+const PAGE: usize = 4096;
+
+fn hook() -> Result<()> {
+    let topology = tracking()?;
+    let recording = fresh("hook");
+    for (wrong, remedy) in [
+        ("destroy=nf_no_such_function", "nf_ct_helper_destroy"),
+        (
+            "gre_packet=nf_conntrack_udp_packet",
+            "nf_conntrack_gre_packet",
+        ),
+        ("death=nf_ct_delete", "destroy"),
+        ("nf_ct_delete", "EVENT=FUNCTION"),
+    ] {
+        let done = refused(
+            profile(topology.router.name(), &recording).args(["--hook", wrong]),
+            USAGE,
+        )?;
+        says(&done, &[wrong, remedy])?;
+        not_written(&recording)?;
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus};
 use serde_json::Value;
 
 use super::places::Places;
-use super::tracker::{program, show, succeed};
+use super::tracker::{end_with, program, show};
 use super::{Kind, Measured, all};
 use crate::clock::ClockError;
 use crate::net::{NetError, Topology};
@@ -81,6 +81,7 @@ pub fn run(name: &str, case: &Measured, places: &mut Places) -> Result<(), Measu
     (case.before)(&mut stage)?;
     for entry in &mut stage.ledger.entries {
         entry.before = true;
+        entry.causes.clear();
     }
     stage.ledger.save(&truth)?;
     let routers = case
@@ -89,7 +90,7 @@ pub fn run(name: &str, case: &Measured, places: &mut Places) -> Result<(), Measu
         .map(|prefix| router(prefix))
         .collect::<Result<Vec<_>, _>>()?;
 
-    succeed(&mut profile(case, &recording, name, &truth))?;
+    end_with(&mut profile(case, &recording, name, &truth), case.exit)?;
     let report = show(&recording)?;
     let ledger = Ledger::load(&truth)?;
     let watch = watch(ledger.span, &report, routers)?;
@@ -117,6 +118,7 @@ fn profile(case: &Measured, recording: &Path, name: &str, truth: &Path) -> Comma
     command
         .arg("profile")
         .args(["--netns", case.netns])
+        .args(case.options)
         .arg("-o")
         .arg(recording)
         .arg("--")
@@ -185,7 +187,7 @@ fn watch(
         events: hooked
             .iter()
             .filter(|(_, symbol)| has(symbol))
-            .map(|(event, _)| *event)
+            .copied()
             .collect(),
         namespaces,
     })

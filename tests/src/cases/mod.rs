@@ -3,12 +3,17 @@
 mod bpf;
 mod errors;
 mod faces;
+mod hooks;
 mod leftovers;
+mod limit;
 mod measured;
 mod namespaces;
 mod places;
 mod protocols;
+mod refusals;
+mod rules;
 mod runner;
+mod segments;
 mod table;
 mod tcp;
 mod tracker;
@@ -47,6 +52,10 @@ pub struct Measured {
     pub before: fn(&mut Stage) -> Result<(), TrafficError>,
     /// What happens while tracker watches.
     pub traffic: fn(&mut Stage) -> Result<(), TrafficError>,
+    /// More words for tracker.
+    pub options: &'static [&'static str],
+    /// How tracker is to end.
+    pub exit: i32,
     /// Wishes that follow from more than the ledger.
     pub adjust: fn(&mut Wants),
 }
@@ -62,6 +71,8 @@ impl Measured {
             netns: "tracker-test-router",
             before: |_| Ok(()),
             traffic,
+            options: &[],
+            exit: 0,
             adjust: |_| (),
         }
     }
@@ -72,12 +83,16 @@ impl Measured {
 pub fn all() -> Vec<Case> {
     [
         tcp::cases(),
+        segments::cases(),
         udp::cases(),
         protocols::cases(),
         table::cases(),
+        rules::cases(),
         namespaces::cases(),
+        hooks::cases(),
         faces::cases(),
         errors::cases(),
+        refusals::cases(),
         leftovers::cases(),
     ]
     .into_iter()

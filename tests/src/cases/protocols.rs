@@ -7,7 +7,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{Case, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
-use crate::truth::Name;
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -53,7 +52,7 @@ fn generic(stage: &mut Stage) -> Result<(), TrafficError> {
         stage.refresh(entry, at, "generic", "generic_timeout");
     }
     // The kernel inlines what handles these packets: nothing shows their gaps, which is said once an entry.
-    stage.ledger.entries[entry].outside = Some((Name::Borrowed("unobserved"), 1));
+    stage.without_gaps(entry, &[("unobserved", 1)]);
     stage.settle()
 }
 

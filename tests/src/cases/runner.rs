@@ -1,5 +1,8 @@
 //! Running cases and saying how they went.
 
+use anyhow::{Result, bail};
+
+use super::limit::{self, within};
 use super::places::Places;
 use super::{Case, Kind, measured};
 
@@ -21,14 +24,14 @@ pub fn run(filters: &[String]) -> Outcome {
         filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter))
     };
     for case in super::all().iter().filter(wanted) {
-        match decide(case, &mut places) {
+        match in_time(case, &mut places, outcome) {
             Ok(()) => {
                 outcome.passed += 1;
                 println!("case {} ... ok", case.name);
             }
             Err(why) => {
                 outcome.failed += 1;
-                println!("case {} ... FAILED ({why})", case.name);
+                println!("case {} ... FAILED ({why:#})", case.name);
             }
         }
     }
@@ -36,7 +39,24 @@ pub fn run(filters: &[String]) -> Outcome {
     outcome
 }
 
-fn decide(case: &Case, places: &mut Places) -> anyhow::Result<()> {
+/// Decides a case within its time. One that cannot be ended ends the run.
+fn in_time(case: &Case, places: &mut Places, before: Outcome) -> Result<()> {
+    let hopeless = || {
+        println!("case {} ... FAILED (it hangs)", case.name);
+        println!("{} passed, {} failed", before.passed, before.failed + 1);
+    };
+    let (decided, in_time) = within(limit::CASE, hopeless, || decide(case, places));
+    if in_time {
+        return decided;
+    }
+    let late = format!("it took more than {} s", limit::CASE.time.as_secs());
+    match decided {
+        Ok(()) => bail!(late),
+        Err(why) => Err(why.context(late)),
+    }
+}
+
+fn decide(case: &Case, places: &mut Places) -> Result<()> {
     match &case.kind {
         Kind::Measured(measured) => {
             let result = measured::run(case.name, measured, places);

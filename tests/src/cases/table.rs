@@ -1,9 +1,10 @@
 //! What happens to the table from outside a connection: it is full, a timer is changed, an entry is made by hand.
 
+use super::errors::LOSSES;
 use super::{Case, Kind, Measured, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
-use crate::truth::{Name, Reason};
+use crate::truth::{Followed, Reason, UNTOLD, Want};
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -15,7 +16,17 @@ pub fn cases() -> Vec<Case> {
         before: preexisting_before,
         ..Measured::new(preexisting)
     };
+    let narrow = Measured {
+        options: &["--max-entries", "5"],
+        exit: LOSSES,
+        adjust: |wants| wants.put("losses.map_full", Want::Count(TOO_MANY)),
+        ..Measured::new(map_full)
+    };
     vec![
+        Case {
+            name: "map_full",
+            kind: Kind::Measured(narrow),
+        },
         Case {
             name: "early_drop",
             kind: Kind::Measured(small),
@@ -25,6 +36,7 @@ pub fn cases() -> Vec<Case> {
             kind: Kind::Measured(old),
         },
         measured("timeout_changed", timeout_changed),
+        measured("timeout_changed_twice", timeout_changed_twice),
         measured("fixed_timeout", fixed_timeout),
     ]
 }
@@ -97,6 +109,56 @@ fn timeout_changed(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.settle()
 }
 
+fn timeout_changed_twice(stage: &mut Stage) -> Result<(), TrafficError> {
+    let server = stage.udp_port(53)?;
+    let mut idle = stage.begin(&server)?;
+    let mut busy = stage.begin(&server)?;
+    stage.pause_s(1)?;
+    stage.ask(&mut idle, &server)?;
+    let long_ago = stage.ledger.entries[idle.entry()].steps.len() - 1;
+    for seconds in [9, 7] {
+        stage.set_timeouts(&[("udp_timeout", seconds)])?;
+        stage.pause_s(1)?;
+        // Each value is noticed, but not by the idle flow.
+        stage.ask(&mut busy, &server)?;
+    }
+    stage.pause_s(1)?;
+    stage.ask(&mut idle, &server)?;
+    for pause in [2, 4] {
+        stage.pause_s(pause)?;
+        stage.ask(&mut idle, &server)?;
+    }
+    let entry = &mut stage.ledger.entries[idle.entry()];
+    entry.steps[long_ago].timer = UNTOLD;
+    entry.causes.insert("timeout_changed".into(), 1);
+    stage.settle()
+}
+
+/// Entries beyond the five that tracker is told to have room for.
+const TOO_MANY: u64 = 4;
+
+fn map_full(stage: &mut Stage) -> Result<(), TrafficError> {
+    let server = stage.udp_port(53)?;
+    let mut kept = Vec::new();
+    for _ in 0..5 {
+        kept.push(stage.begin(&server)?);
+    }
+    for _ in 0..TOO_MANY {
+        let flow = stage.begin(&server)?;
+        stage.ledger.entries[flow.entry()].followed = Followed::NotAtAll;
+    }
+    stage.pause_s(2)?;
+    for flow in &mut kept {
+        stage.ask(flow, &server)?;
+    }
+    stage.settle()?;
+    // What has died has made room.
+    let mut late = stage.begin(&server)?;
+    stage.pause_s(3)?;
+    stage.ask(&mut late, &server)?;
+    stage.settle()
+}
+
 fn fixed_timeout(stage: &mut Stage) -> Result<(), TrafficError> {
     let at = stage.clock.align()?;
     stage.router().conntrack(
@@ -106,10 +168,10 @@ fn fixed_timeout(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.ledger.slack += done - at;
     let entry = stage.insert("udp", 2000, at, "udp_unreplied", "udp_timeout");
     let timeout = stage.clock.jiffies(std::time::Duration::from_secs(10));
-    let entry = &mut stage.ledger.entries[entry];
     // Met at its insert and at its death. No sysctl armed it.
-    entry.outside = Some((Name::Borrowed("fixed_timeout"), 2));
-    entry.steps[0].timer = Name::Borrowed("unknown");
+    stage.without_gaps(entry, &[("fixed_timeout", 2)]);
+    let entry = &mut stage.ledger.entries[entry];
+    entry.steps[0].timer = UNTOLD;
     entry.steps[0].timeout = timeout + (done - at);
     stage.pause_s(2)?;
     stage.settle()

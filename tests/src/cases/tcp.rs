@@ -30,7 +30,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn lifecycle(stage: &mut Stage) -> Result<(), TrafficError> {
+pub(super) fn lifecycle(stage: &mut Stage) -> Result<(), TrafficError> {
     let listener = stage.listen(80)?;
     let mut open = Vec::new();
     for _ in 0..20 {
@@ -148,7 +148,7 @@ fn pickup(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.settle()
 }
 
-fn deleted(stage: &mut Stage) -> Result<(), TrafficError> {
+pub(super) fn deleted(stage: &mut Stage) -> Result<(), TrafficError> {
     let listener = stage.listen(80)?;
     let mut open = Vec::new();
     for _ in 0..6 {

@@ -40,8 +40,13 @@ pub fn finish(command: &mut Command) -> Result<Output, MeasuredError> {
 
 /// Runs a command that must succeed and gives back its stdout.
 pub fn succeed(command: &mut Command) -> Result<String, MeasuredError> {
+    end_with(command, 0)
+}
+
+/// Runs a command that must end with this status and gives back its stdout.
+pub fn end_with(command: &mut Command, code: i32) -> Result<String, MeasuredError> {
     let done = finish(command)?;
-    if done.status.success() {
+    if done.status.code() == Some(code) {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();

@@ -42,7 +42,7 @@ fn replied(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.settle()
 }
 
-fn stream(stage: &mut Stage) -> Result<(), TrafficError> {
+pub(super) fn stream(stage: &mut Stage) -> Result<(), TrafficError> {
     let server = stage.udp_port(443)?;
     let mut flows = Vec::new();
     for _ in 0..4 {
@@ -62,7 +62,7 @@ fn stream(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.settle()
 }
 
-fn icmp(stage: &mut Stage) -> Result<(), TrafficError> {
+pub(super) fn icmp(stage: &mut Stage) -> Result<(), TrafficError> {
     let mut echo = stage.echo(SERVER4.into())?;
     for _ in 0..3 {
         stage.ping(&mut echo)?;

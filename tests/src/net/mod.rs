@@ -1,12 +1,16 @@
 //! Network namespaces, and the client – router – server topology between them.
 
+mod hush;
 mod netns;
 mod tools;
 mod topology;
 
+pub use hush::Hush;
 pub use netns::Netns;
 pub use tools::{Tool, tool};
-pub use topology::{CLIENT4, CLIENT6, DEAD4, DEAD6, Role, SERVER4, SERVER6, Topology, sweep};
+pub use topology::{
+    CLIENT4, CLIENT6, DEAD4, DEAD6, ROUTER4, Role, SERVER4, SERVER6, Topology, sweep,
+};
 
 /// What can go wrong while namespaces are made and used.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{NetError, Netns, tool};
+use super::{Hush, NetError, Netns, tool};
 
 /// The client's IPv4 address.
 pub const CLIENT4: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 2);
+/// The router's IPv4 address on the server's side, which is the client's as the server sees it.
+pub const ROUTER4: Ipv4Addr = Ipv4Addr::new(10, 77, 2, 1);
 /// The server's IPv4 address.
 pub const SERVER4: Ipv4Addr = Ipv4Addr::new(10, 77, 2, 2);
 /// An IPv4 address beside the server that swallows every packet.
@@ -122,6 +124,11 @@ impl Topology {
                 "table inet cut {{\n chain out {{\n type filter hook output priority 0\n meta mark {mark} drop\n }}\n}}\n"
             ))
             .map(|_| ())
+    }
+
+    /// Keeps both ends from answering segments that no socket waits for.
+    pub fn hush(&self) -> Result<Hush, NetError> {
+        Hush::at([self.client.clone(), self.server.clone()])
     }
 
     /// Makes both ends acknowledge each segment at once: then no timer is left behind an exchange, and its packets

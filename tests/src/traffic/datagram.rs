@@ -131,6 +131,20 @@ impl Stage {
         Ok(())
     }
 
+    /// The client asks again in so many words that they come in fragments.
+    pub fn ask_at_length(
+        &mut self,
+        flow: &mut Flow,
+        server: &UdpSocket,
+    ) -> Result<(), TrafficError> {
+        let at = self.clock.align()?;
+        flow.client.send(&[b'?'; 2000]).map_err(socket("send"))?;
+        server.recv_from(&mut [0; 16]).map_err(socket("receive"))?;
+        self.clock.same_jiffy(at, "a datagram in fragments")?;
+        self.note(flow, at);
+        Ok(())
+    }
+
     /// The client asks and the server answers.
     pub fn ask_and_answer(
         &mut self,

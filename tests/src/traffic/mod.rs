@@ -8,6 +8,7 @@ mod raw;
 mod stage;
 mod table;
 mod tcp;
+mod wire;
 
 pub use datagram::{Echo, Flow};
 pub use priority::run_first;
@@ -15,6 +16,7 @@ pub use raw::Raw;
 pub use stage::Stage;
 pub use table::Sent;
 pub use tcp::{Conn, Side};
+pub use wire::{Segment, Wire};
 
 use crate::clock::ClockError;
 use crate::net::NetError;

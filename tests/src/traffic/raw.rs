@@ -1,13 +1,13 @@
 //! Protocols without sockets of their own, by raw sockets.
 
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Stage, TrafficError, socket};
-use crate::net::SERVER4;
+use crate::net::{ROUTER4, SERVER4};
 
 /// Both ends of an exchange of IP packets of one protocol.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Stage {
             .map_err(socket("send"))?;
         raw.server.recv(&mut buffer).map_err(socket("receive"))?;
         if answer {
-            let router = SocketAddr::from((Ipv4Addr::new(10, 77, 2, 1), 0));
+            let router = SocketAddr::from((ROUTER4, 0));
             raw.server
                 .send_to(&PAYLOAD, &router.into())
                 .map_err(socket("answer"))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{TrafficError, run_first, socket};
 use crate::clock::Clock;
 use crate::net::{Netns, Topology};
-use crate::truth::{Entry, Ledger, Name, Reason, Step};
+use crate::truth::{Entry, Followed, Ledger, Name, Reason, Step};
 
 /// Timers whose settings the truth needs.
 const TIMERS: [&str; 25] = [
@@ -140,7 +140,9 @@ impl Stage {
             port,
             pickup: false,
             before: false,
-            outside: None,
+            // The packet that begins an entry is seen before the entry is confirmed.
+            causes: BTreeMap::from([("unconfirmed".into(), 1)]),
+            followed: Followed::Wholly,
             steps: vec![step],
             death: None,
         })
@@ -155,6 +157,16 @@ impl Stage {
     /// Writes down a death at once.
     pub fn kill(&mut self, entry: usize, at: u64, reason: Reason) {
         self.ledger.kill(entry, at, reason);
+    }
+
+    /// Writes down that an entry's gaps are not told, and how often tracker says so and why.
+    pub fn without_gaps(&mut self, entry: usize, causes: &[(&'static str, u64)]) {
+        let entry = &mut self.ledger.entries[entry];
+        entry.followed = Followed::WithoutGaps;
+        entry.causes = causes
+            .iter()
+            .map(|&(cause, times)| (cause.into(), times))
+            .collect();
     }
 
     /// Takes over what was written down about another topology.

@@ -77,6 +77,11 @@ impl Stage {
         Ok(sent)
     }
 
+    /// Whether an entry of the router is in a flowtable.
+    pub fn offloads(&self) -> Result<bool, TrafficError> {
+        Ok(self.router().read("net/nf_conntrack")?.contains("OFFLOAD]"))
+    }
+
     /// The client ports of all entries in the router's table.
     pub fn listed_ports(&self) -> Result<BTreeSet<u16>, TrafficError> {
         let listed = self.router().read("net/nf_conntrack")?;

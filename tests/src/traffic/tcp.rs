@@ -43,7 +43,9 @@ impl Conn {
 }
 
 impl Side {
-    fn other(self) -> Self {
+    /// The end across from it.
+    #[must_use]
+    pub fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,

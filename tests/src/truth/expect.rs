@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
-use super::ledger::{Entry, Ledger};
+use super::ledger::Ledger;
 use super::page::Page;
 use super::scope::Scope;
 
@@ -40,8 +40,8 @@ pub struct Watch {
     pub kernel: String,
     /// Size of the table: entries at most, and buckets.
     pub table: (u64, u64),
-    /// Events that this kernel lets be observed.
-    pub events: Vec<&'static str>,
+    /// Events that this kernel lets be observed, each with the function that shows it best.
+    pub events: Vec<(&'static str, &'static str)>,
     /// Namespaces that are reported, each with its number.
     pub namespaces: Vec<(String, u64)>,
 }
@@ -60,10 +60,10 @@ pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
     // The command takes time to start around the traffic, and tracker to see that it has ended.
     wants.put("duration_s", Want::Between(seconds - 0.1, seconds + 3.0));
     wants.put("complete", Want::Is(Value::Bool(true)));
-    for event in &watch.events {
+    for (event, function) in &watch.events {
         let path = format!("hooks[{event}]");
         wants.put(format!("{path}.event"), Want::Anything);
-        wants.put(format!("{path}.symbol"), Want::Anything);
+        wants.put(format!("{path}.symbol"), Want::Is(json!(function)));
         wants.put(
             format!("{path}.kind"),
             Want::OneOf(vec!["kprobe".to_owned(), "fentry".to_owned()]),
@@ -108,27 +108,17 @@ fn scope(
             .entries
             .iter()
             .filter(|entry| count.is_none_or(|name| name == entry.namespace))
-            .map(|entry| times(entry, cause))
+            .filter_map(|entry| entry.causes.get(cause))
             .sum();
         page.put(&format!("unattributed.{cause}"), Want::Count(met));
     }
 }
 
-/// How often a cause is met in one entry.
-fn times(entry: &Entry, cause: &str) -> u64 {
-    if cause == "unconfirmed" {
-        // The packet that begins an entry is seen before the entry is confirmed.
-        return u64::from(!entry.before && entry.outside.is_none());
-    }
-    match &entry.outside {
-        Some((outside, times)) if outside == cause => *times,
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Reason, Step, diff, flatten};
+    use std::collections::BTreeMap;
+
+    use super::super::{Entry, Followed, Reason, Step, diff, flatten};
     use super::*;
 
     fn step(at: u64, state: &'static str, timer: &'static str) -> Step {
@@ -152,7 +142,8 @@ mod tests {
             port: 53,
             pickup: false,
             before: false,
-            outside: None,
+            causes: BTreeMap::from([("unconfirmed".into(), 1)]),
+            followed: Followed::Wholly,
             steps: vec![
                 step(1000, "udp_unreplied", "udp_timeout"),
                 step(1000, "udp_replied", "udp_timeout"),
@@ -171,7 +162,7 @@ mod tests {
             duration_s: 2.8,
             kernel: "6.12".to_owned(),
             table: (8192, 8192),
-            events: vec!["insert"],
+            events: vec![("insert", "__nf_conntrack_hash_insert")],
             namespaces: vec![("router".to_owned(), 7)],
         }
     }

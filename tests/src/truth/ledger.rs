@@ -66,6 +66,22 @@ pub struct Death {
     pub removed: u64,
 }
 
+/// How much of an entry's life tracker can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Followed {
+    /// All of it.
+    Wholly,
+    /// Its states, but not its gaps.
+    WithoutGaps,
+    /// Its insert and its death, but nothing that joins them.
+    NotAtAll,
+}
+
+/// The timer of a refresh about which tracker cannot tell when it was: neither the gap before it nor the gap after it
+/// is seen.
+pub const UNTOLD: Name = Name::Borrowed("unknown");
+
 /// One entry of a connection table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -79,8 +95,10 @@ pub struct Entry {
     pub pickup: bool,
     /// It was in the table before the watch began.
     pub before: bool,
-    /// Its gaps cannot be told: the cause, as in tracker's `unattributed`, and how often it is met.
-    pub outside: Option<(Name, u64)>,
+    /// How often it is met without telling a gap, by cause, as in tracker's `unattributed`.
+    pub causes: BTreeMap<Name, u64>,
+    /// How much of its life can be followed.
+    pub followed: Followed,
     /// Its refreshes, the first at insert.
     pub steps: Vec<Step>,
     /// Its end, if it has ended.

@@ -9,4 +9,4 @@ mod scope;
 
 pub use compare::{Want, Wants, diff, flatten};
 pub use expect::{Watch, expect};
-pub use ledger::{Entry, Ledger, LedgerError, Name, Reason, Step};
+pub use ledger::{Entry, Followed, Ledger, LedgerError, Name, Reason, Step, UNTOLD};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compare::Want;
 use super::hist::Samples;
-use super::ledger::{Entry, Ledger, Name, Reason};
+use super::ledger::{Entry, Followed, Ledger, Name, Reason, Step, UNTOLD};
 use super::page::Page;
 
 /// How often a state was entered and left.
@@ -90,20 +90,29 @@ impl Scope {
             row.0 += 1;
             row.1 += u64::from(entry.pickup);
         }
+        let kept = entry.followed != Followed::NotAtAll;
         // An older entry that no packet touched was never looked at.
-        if entry.outside.is_none() && (!entry.before || entry.steps.len() > 1) {
-            self.add_gaps(entry);
+        if entry.followed == Followed::Wholly && (!entry.before || entry.steps.len() > 1) {
+            self.add_gaps(&entry.steps);
+        } else if !kept {
+            self.add_gaps(&entry.steps[..1]);
         }
         if !entry.before {
-            self.add_states(entry, end);
+            if kept {
+                self.add_states(entry, end);
+            } else {
+                self.states.entry(first.state.clone()).or_default().entered += 1;
+            }
             let port = self
                 .ports
                 .entry((entry.proto.clone(), entry.port))
                 .or_default();
             port.inserts += 1;
-            port.deaths += u64::from(entry.death.is_some());
-            port.low += gone.0.saturating_sub(since);
-            port.high += gone.1.saturating_sub(since);
+            if kept {
+                port.deaths += u64::from(entry.death.is_some());
+                port.low += gone.0.saturating_sub(since);
+                port.high += gone.1.saturating_sub(since);
+            }
         }
         let Some(death) = &entry.death else {
             self.live_at_end += 1;
@@ -115,7 +124,7 @@ impl Scope {
             .deaths
             .entry((death.state.clone(), death.reason))
             .or_default() += 1;
-        if !entry.before {
+        if !entry.before && kept {
             self.lifetime.add(death.at - first.at);
         }
         if death.reason == Reason::Expired {
@@ -126,9 +135,15 @@ impl Scope {
 
     fn add_states(&mut self, entry: &Entry, end: u64) {
         let mut visits: Vec<(Name, u64)> = Vec::new();
-        for step in &entry.steps {
+        for (number, step) in entry.steps.iter().enumerate() {
+            let told = entry.followed == Followed::Wholly && step.timer != UNTOLD;
+            // What a packet changed is noticed by the next one, which mostly can tell when it was.
+            let noticed = match entry.steps.get(number + 1) {
+                Some(next) if !told && number > 0 => next.at,
+                _ => step.at,
+            };
             if visits.last().is_none_or(|(state, _)| *state != step.state) {
-                visits.push((step.state.clone(), step.at));
+                visits.push((step.state.clone(), noticed));
             }
         }
         if let Some(death) = &entry.death
@@ -159,9 +174,17 @@ impl Scope {
         }
     }
 
-    fn add_gaps(&mut self, entry: &Entry) {
+    fn add_gaps(&mut self, steps: &[Step]) {
         let mut longest: BTreeMap<&Name, u64> = BTreeMap::new();
-        for (step, next) in entry.steps.iter().zip(entry.steps.iter().skip(1)) {
+        let told = |step: &Step| step.timer != UNTOLD;
+        for (step, next) in steps.iter().zip(steps.iter().skip(1)) {
+            if !told(step) {
+                continue;
+            }
+            if !told(next) {
+                longest.entry(&step.timer).or_default();
+                continue;
+            }
             let gap = next.at - step.at;
             let seen = longest.entry(&step.timer).or_default();
             *seen = gap.max(*seen);
@@ -173,7 +196,7 @@ impl Scope {
                     .add(gap);
             }
         }
-        if let Some(last) = entry.steps.last() {
+        if let Some(last) = steps.last().filter(|last| told(last)) {
             longest.entry(&last.timer).or_default();
         }
         for (timer, gap) in longest {

@@ -1,0 +1,33 @@
+//! Functions of the kernel that are chosen by hand: what is counted does not depend on which one shows it.
+
+use serde_json::json;
+
+use super::{Case, Kind, Measured, tcp, udp};
+use crate::traffic::{Stage, TrafficError};
+use crate::truth::Want;
+
+/// The cases of this file.
+pub fn cases() -> Vec<Case> {
+    let free = Measured {
+        options: &["--hook", "destroy=nf_conntrack_free"],
+        adjust: |wants| {
+            wants.put(
+                "hooks[destroy].symbol",
+                Want::Is(json!("nf_conntrack_free")),
+            );
+        },
+        ..Measured::new(all_sorts)
+    };
+    vec![Case {
+        name: "hook_destroy_free",
+        kind: Kind::Measured(free),
+    }]
+}
+
+/// Entries that expire, that are deleted, and that never enter the table.
+fn all_sorts(stage: &mut Stage) -> Result<(), TrafficError> {
+    tcp::lifecycle(stage)?;
+    tcp::deleted(stage)?;
+    udp::stream(stage)?;
+    udp::icmp(stage)
+}
