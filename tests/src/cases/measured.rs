@@ -174,7 +174,7 @@ fn watch(
         ("icmpv6_packet", "nf_conntrack_icmpv6_packet"),
         ("gre_packet", "nf_conntrack_gre_packet"),
         ("sctp_packet", "nf_conntrack_sctp_packet"),
-        ("destroy", "nf_ct_helper_destroy"),
+        ("destroy", "nf_ct_remove_expectations"),
     ];
     Ok(Watch {
         span,

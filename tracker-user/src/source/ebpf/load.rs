@@ -306,8 +306,8 @@ fn attach_one(
     }
     let (refusals, is_policy) = refusal::all(refusals);
     let remedy = if is_policy {
-        "It is a policy of this kernel (lockdown, or built without kprobes): run tracker where \
-         tracing is allowed"
+        "It is a policy of this kernel (lockdown, or built without kprobes). Run tracker \
+         where tracing is allowed"
     } else {
         "Report it with the output of uname -r"
     };

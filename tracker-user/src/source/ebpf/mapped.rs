@@ -74,12 +74,11 @@ impl<'a, T: Words> Mapped<'a, T> {
             let from = unsafe { window.as_ptr().add(i * size_of::<T>()) };
             let to = value.as_mut_ptr().cast::<u64>();
             for word in 0..size_of::<T>() / 8 {
-                // SAFETY: both are as long as a value and aligned (`Words`); the kernel may write
-                // at the same time, a word at a time, so the read is volatile.
-                unsafe {
-                    to.add(word)
-                        .write(from.cast::<u64>().add(word).read_volatile())
-                };
+                // SAFETY: as above; aligned (`Words`). The kernel may write at the same time, a
+                // word at a time, so the read is volatile.
+                let read = unsafe { from.cast::<u64>().add(word).read_volatile() };
+                // SAFETY: in the value, and aligned (`Words`).
+                unsafe { to.add(word).write(read) };
             }
             // SAFETY: every word was written, and any words are a value (`Words`).
             show(unsafe { value.assume_init_ref() });
