@@ -15,8 +15,10 @@ pub struct Record {
     pub born_ns: u64,
     /// When its state was entered, in jiffies; [`Record::UNSEEN`] if before the watch.
     pub entered: u64,
-    /// When it was last refreshed, in jiffies.
-    pub refreshed: u64,
+    /// When it was last refreshed, in jiffies that wrap as the kernel's timeouts do.
+    pub refreshed: u32,
+    /// For how many jiffies that refresh armed it.
+    pub armed: u32,
     /// Longest resumed gap under each timer of its protocol ([`Timer::place`]), as bucket + 1;
     /// 0 if the timer was never seen armed.
     pub max_gap: [u16; Timer::PER_ENTRY],
@@ -52,6 +54,8 @@ pub struct Seen {
     pub timer: Timer,
     /// When it was last refreshed, in jiffies; meaningless if the timer is unknown.
     pub refreshed: u64,
+    /// For how many jiffies that refresh armed the entry; meaningless if the timer is unknown.
+    pub armed: u32,
     /// Now, in jiffies.
     pub now: u64,
 }
@@ -105,7 +109,8 @@ impl Record {
         let mut record = Self {
             born_ns,
             entered,
-            refreshed: seen.refreshed,
+            refreshed: seen.refreshed as u32,
+            armed: seen.armed,
             max_gap: [0; Timer::PER_ENTRY],
             state: seen.state as u8,
             timer: seen.timer as u8,
@@ -113,7 +118,7 @@ impl Record {
             flags: 0,
             epoch: 0,
         };
-        record.armed(seen.timer, sink);
+        record.armed_by(seen.timer, sink);
         record
     }
 
@@ -123,7 +128,7 @@ impl Record {
         let timer = self.refresh(seen, sink);
         if self.timer != timer as u8 {
             self.timer = timer as u8;
-            self.armed(timer, sink);
+            self.armed_by(timer, sink);
         }
         if self.state != seen.state as u8 {
             let changed = match timer {
@@ -151,21 +156,33 @@ impl Record {
     /// armed now.
     #[inline(always)]
     fn refresh(&mut self, seen: &Seen, sink: &mut impl Sink) -> Timer {
-        if matches!(seen.timer, Timer::Unknown) || seen.refreshed == self.refreshed {
+        let jiffies = (seen.refreshed as u32).wrapping_sub(self.refreshed);
+        if matches!(seen.timer, Timer::Unknown) {
+            return Timer::Unknown;
+        }
+        if jiffies == 0 {
+            // A second packet in the same jiffy may have armed another timer.
+            self.armed = seen.armed;
             return seen.timer;
         }
         let known = Timer::from_id(self.timer as usize).unwrap_or(Timer::Unknown);
-        if seen.refreshed < self.refreshed {
-            // Not a refresh: something else wrote the timeout, so its timer is not known either.
-            if !matches!(known, Timer::Unknown) {
+        let is_known = !matches!(known, Timer::Unknown);
+        let went_back = jiffies > i32::MAX as u32;
+        // The lookup for a packet removes what has expired, so no packet ends a gap longer than
+        // what armed it; between the lookup and the refresh the clock may tick.
+        let too_long = is_known && jiffies > self.armed.saturating_add(1);
+        if went_back || too_long {
+            // Not one refresh after the other: which of the two timers is not the one that armed
+            // the entry is not known.
+            if is_known {
                 sink.unattributed(Cause::Inconsistent);
             }
             return Timer::Unknown;
         }
-        let jiffies = seen.refreshed - self.refreshed;
-        self.refreshed = seen.refreshed;
-        if !matches!(known, Timer::Unknown) {
-            self.file(known, sink.micros(jiffies), sink);
+        self.refreshed = seen.refreshed as u32;
+        self.armed = seen.armed;
+        if is_known {
+            self.file(known, sink.micros(u64::from(jiffies)), sink);
         }
         seen.timer
     }
@@ -185,7 +202,7 @@ impl Record {
 
     /// Notes that a timer was seen armed.
     #[inline(always)]
-    fn armed(&mut self, timer: Timer, sink: &mut impl Sink) {
+    fn armed_by(&mut self, timer: Timer, sink: &mut impl Sink) {
         if let Some(kept) = self.max_gap.get_mut(sink.opaque(timer.place()))
             && *kept == 0
             && !matches!(timer, Timer::Unknown)

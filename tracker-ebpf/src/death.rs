@@ -75,7 +75,7 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     if let Some(record) = record {
         if !entry.is_observed() {
             // Refreshed by packets that no hook saw, no telling how often.
-            if !matches!(seen.timer, Timer::Unknown) && seen.refreshed != record.refreshed {
+            if !matches!(seen.timer, Timer::Unknown) && seen.refreshed as u32 != record.refreshed {
                 tally.unattributed(Cause::Unobserved);
             }
             seen.timer = Timer::Unknown;

@@ -257,6 +257,7 @@ impl Entry {
             state: State::Generic,
             timer: Timer::Unknown,
             refreshed: 0,
+            armed: 0,
             now,
         };
         let record = u64::from(flags) << 32 | u64::from(epoch);
@@ -303,6 +304,7 @@ fn look(entry: &Entry, proto: u32, slot: u32, record: u64, seen: &mut Seen) -> u
     };
     seen.timer = timer;
     seen.refreshed = seen.now - since;
+    seen.armed = armed;
     NO_CAUSE
 }
 

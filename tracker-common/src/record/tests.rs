@@ -39,11 +39,15 @@ impl Sink for List {
     }
 }
 
+/// Length of every timer here.
+const ARMED: u32 = 7_500;
+
 fn seen(state: State, timer: Timer, refreshed: u64, now: u64) -> Seen {
     Seen {
         state,
         timer,
         refreshed,
+        armed: ARMED,
         now,
     }
 }
@@ -148,6 +152,79 @@ fn a_refresh_that_goes_back_in_time_is_said_and_not_filed() {
     record.look(&seen(State::Icmp, Timer::Icmp, 110, 120), &mut list);
     record.look(&seen(State::Icmp, Timer::Icmp, 120, 130), &mut list);
     assert_eq!(list.0[0], Event::Gap(Timer::Icmp, 10));
+}
+
+#[test]
+fn a_gap_that_its_timer_would_have_ended_is_said_and_not_filed() {
+    let waiting = |refreshed, now| seen(State::TcpLastAck, Timer::TcpLastAck, refreshed, now);
+    let longest = u64::from(ARMED) + 1;
+    let mut list = List::default();
+    let mut record = Record::adopted(&waiting(100, 100), &mut list);
+    list.0.clear();
+    record.look(&waiting(100 + longest + 1, 100 + longest + 5), &mut list);
+    assert_eq!(list.0, vec![Event::Unattributed(Cause::Inconsistent)]);
+    // The next refresh is a beginning.
+    list.0.clear();
+    record.look(&waiting(8_000, 8_100), &mut list);
+    assert_eq!(list.0, vec![]);
+    record.look(&waiting(8_000 + longest, 16_000), &mut list);
+    assert_eq!(list.0[0], Event::Gap(Timer::TcpLastAck, longest));
+}
+
+#[test]
+fn the_timer_that_was_armed_bounds_the_gap_and_not_the_one_after_it() {
+    let armed = |timer, armed, refreshed| Seen {
+        armed,
+        ..seen(State::TcpEstablished, timer, refreshed, refreshed)
+    };
+    let mut list = List::default();
+    let mut record = Record::adopted(&armed(Timer::TcpEstablished, 90_000, 1), &mut list);
+    list.0.clear();
+    record.look(&armed(Timer::TcpFinWait, 30_000, 60_001), &mut list);
+    assert_eq!(list.0[0], Event::Gap(Timer::TcpEstablished, 60_000));
+    list.0.clear();
+    record.look(&armed(Timer::TcpEstablished, 90_000, 100_000), &mut list);
+    assert_eq!(list.0, vec![Event::Unattributed(Cause::Inconsistent)]);
+}
+
+#[test]
+fn a_second_packet_in_the_same_jiffy_arms_anew() {
+    let at = |state, timer, armed, refreshed| Seen {
+        armed,
+        ..seen(state, timer, refreshed, refreshed)
+    };
+    let mut list = List::default();
+    let mut record = Record::adopted(
+        &at(State::TcpSynRecv, Timer::TcpSynRecv, 15_000, 100),
+        &mut list,
+    );
+    let established = |refreshed| {
+        at(
+            State::TcpEstablished,
+            Timer::TcpEstablished,
+            90_000,
+            refreshed,
+        )
+    };
+    record.look(&established(100), &mut list);
+    list.0.clear();
+    record.look(&established(80_100), &mut list);
+    assert_eq!(list.0[0], Event::Gap(Timer::TcpEstablished, 80_000));
+}
+
+#[test]
+fn a_gap_is_told_across_the_wrap_of_jiffies() {
+    let wrap = 1 << 32;
+    let mut list = List::default();
+    let mut record = Record::adopted(
+        &seen(State::Icmp, Timer::Icmp, wrap - 10, wrap - 10),
+        &mut list,
+    );
+    record.look(
+        &seen(State::Icmp, Timer::Icmp, wrap + 20, wrap + 40),
+        &mut list,
+    );
+    assert_eq!(list.0[1], Event::Gap(Timer::Icmp, 30));
 }
 
 #[test]
