@@ -21,4 +21,4 @@ pub mod uapi;
 pub use ids::{Cause, Loss, Proto, Reason, State, Timer};
 
 /// Version of the contract. User space refuses an eBPF object of another version.
-pub const CONTRACT_VERSION: u32 = 1;
+pub const CONTRACT_VERSION: u32 = 2;

@@ -122,6 +122,17 @@ impl Record {
         record
     }
 
+    /// An entry with this timeout, in this state, has not been refreshed since the last look, or
+    /// in the same jiffy by the same timer: there is nothing to take in.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_current(&self, timeout: u32, state: State) -> bool {
+        self.refreshed.wrapping_add(self.armed) == timeout
+            && self.state == state as u8
+            && self.timer != Timer::Unknown as u8
+            && self.flags == 0
+    }
+
     /// Takes in what a look at the entry shows: a refresh since the last look, a change of state.
     #[inline(always)]
     pub fn look(&mut self, seen: &Seen, sink: &mut impl Sink) {

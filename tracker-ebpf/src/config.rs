@@ -13,7 +13,7 @@ macro_rules! globals {
 globals! {
     /// Named after the version of the contract: user space looks for its own, and refuses an
     /// object that has another.
-    CONTRACT_1: u32 = CONTRACT_VERSION;
+    CONTRACT_2: u32 = CONTRACT_VERSION;
 
     // Offsets into `struct nf_conn`, and how much of it is read.
     READ_SIZE: u32 = 8;
@@ -70,7 +70,7 @@ globals! {
     GC_WORKER_END: u64 = 0;
 }
 
-const _: () = assert!(CONTRACT_VERSION == 1, "rename CONTRACT_1 with the version");
+const _: () = assert!(CONTRACT_VERSION == 2, "rename CONTRACT_2 with the version");
 
 /// Offset of the length of a timer among the settings, by the timer's id.
 #[inline(always)]

@@ -28,7 +28,8 @@ pub struct Entry {
     /// Address of its `struct net`.
     pub net: u64,
     extensions: u64,
-    timeout: u32,
+    /// When it expires, in jiffies.
+    pub timeout: u32,
     last_window: u32,
     gre: [u32; 2],
     port: u16,
@@ -211,6 +212,21 @@ impl Entry {
             namespace::length(namespace, timer, epoch).unwrap_or(0)
         });
         (entry.state, timer)
+    }
+
+    /// State, without the timer.
+    #[inline(always)]
+    pub fn state_alone(&self, proto: Option<Proto>) -> State {
+        match proto.unwrap_or_else(|| self.proto()) {
+            Proto::Tcp => State::from_tcp(self.state),
+            Proto::Udp | Proto::Udplite => armed::udp(self.status).0,
+            Proto::Icmp => State::Icmp,
+            Proto::Icmpv6 => State::Icmpv6,
+            Proto::Gre if config::GRE_TIMEOUT.load() != ABSENT => armed::gre(self.status).0,
+            Proto::Sctp if config::SCTP_STATE.load() != ABSENT => State::from_sctp(self.state),
+            Proto::Dccp => State::Dccp,
+            _ => State::Generic,
+        }
     }
 
     /// State and timer, by the rules of the entry's protocol.

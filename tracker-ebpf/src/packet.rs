@@ -3,7 +3,7 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
-    Cause, Proto,
+    Cause, Proto, Timer,
     record::{Record, Seen, Sink},
     uapi::status,
 };
@@ -16,9 +16,21 @@ use crate::{
     tally::Tally,
 };
 
-/// Entry of a protocol's packet function. Also a census's look at a living entry.
+/// Entry of a protocol's packet function.
 #[inline(always)]
 pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Option<()> {
+    look(ctx, address, proto, 0)
+}
+
+/// [`packet`], and a census's look at a living entry, where the hooks have been gone for
+/// `unhooked` jiffies: of an entry refreshed since then nobody knows how often it was.
+#[inline(always)]
+pub fn look<C: EbpfContext>(
+    ctx: &C,
+    address: u64,
+    proto: Option<Proto>,
+    unhooked: u64,
+) -> Option<()> {
     let entry = Entry::read(address, proto)?;
     if !entry.in_table() {
         // The packet that begins an entry comes here before the entry is in the table.
@@ -32,7 +44,7 @@ pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Op
         .get_ptr_mut(address)
         .map(|record| unsafe { &mut *record })
     {
-        Some(record) => known(ctx, proto, &entry, record),
+        Some(record) => known(ctx, proto, &entry, record, unhooked),
         None => unknown(ctx, address, proto, &entry),
     }
 }
@@ -44,11 +56,18 @@ fn known<C: EbpfContext>(
     proto: Option<Proto>,
     entry: &Entry,
     record: &mut Record,
+    unhooked: u64,
 ) -> Option<()> {
-    let mut tally = Tally::of(u32::from(record.slot))?;
     let now = entry::now();
     let current = namespace::epoch(u32::from(record.slot), now)?;
-    let (seen, cause) = entry.look(
+    if record.is_current(entry.timeout, entry.state_alone(proto)) {
+        if record.epoch != current {
+            record.epoch = current;
+        }
+        return None;
+    }
+    let mut tally = Tally::of(u32::from(record.slot))?;
+    let (mut seen, cause) = entry.look(
         proto,
         u32::from(record.slot),
         (record.flags, record.epoch),
@@ -62,6 +81,9 @@ fn known<C: EbpfContext>(
             entry.port(),
             cause as u8
         );
+    }
+    if unhooked != 0 && now - seen.refreshed < unhooked {
+        seen.timer = Timer::Unknown;
     }
     note(record, entry.status);
     record.look(&seen, &mut tally);

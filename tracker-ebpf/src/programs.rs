@@ -43,11 +43,12 @@ hooks! {
     destroy_kprobe, destroy_fentry => death::death;
 }
 
-/// Run by user space for each living entry at the end of a watch; attached to nothing.
+/// Run by user space for each living entry at the end of a watch, with the jiffies since the first
+/// hook went; attached to nothing.
 #[raw_tracepoint]
 fn census(ctx: RawTracePointContext) -> i32 {
     let address = ctx.arg::<u64>(0);
-    packet::packet(&ctx, address, None);
+    packet::look(&ctx, address, None, ctx.arg::<u64>(1));
     death::living(address);
     0
 }

@@ -1,8 +1,10 @@
 //! How a watch begins and ends: the command's exit status, signals, and what is left behind.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -13,7 +15,7 @@ use super::bpf::Objects;
 use super::tracker::{finish, program, show};
 use super::{Case, Kind, PREFIX};
 use crate::clock::Clock;
-use crate::net::Topology;
+use crate::net::{SERVER4, Topology};
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -27,6 +29,10 @@ pub fn cases() -> Vec<Case> {
             kind: Kind::Free(signal_ends_well),
         },
         Case {
+            name: "traffic_goes_on",
+            kind: Kind::Free(traffic_goes_on),
+        },
+        Case {
             name: "second_signal",
             kind: Kind::Free(second_signal),
         },
@@ -36,6 +42,11 @@ pub fn cases() -> Vec<Case> {
         },
     ]
 }
+
+/// Time between datagrams: much shorter than the end of a watch takes.
+const PERIOD: Duration = Duration::from_millis(20);
+
+const PORT: u16 = 9;
 
 /// How long something may take that has no event to wait for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -175,6 +186,53 @@ fn signal_ends_well() -> Result<()> {
         report_of(&recording, true)?;
         nothing_left(before)?;
     }
+    Ok(())
+}
+
+/// Traffic does not end with the watch: packets that come when the hooks are gone already, and
+/// the entries are still to be looked at, must not make two gaps one.
+fn traffic_goes_on() -> Result<()> {
+    let topology = tracking()?;
+    let socket = topology.client.run(|| -> std::io::Result<UdpSocket> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((SERVER4, PORT))?;
+        Ok(socket)
+    })??;
+    // Takes the datagrams, which nobody reads: a refusal would keep the next one from being sent.
+    let _server = topology
+        .server
+        .run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)))??;
+    let recording = fresh("traffic_goes_on");
+    let ended = AtomicBool::new(false);
+    let (done, longest_pause) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            let mut last = Instant::now();
+            while !ended.load(Ordering::Relaxed) {
+                socket.send(b"datagram")?;
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+                std::thread::sleep(PERIOD);
+            }
+            Ok::<_, std::io::Error>(longest)
+        });
+        let done = finish(profile(&topology, &recording).args(["--duration", "3s"]));
+        ended.store(true, Ordering::Relaxed);
+        (done, sender.join())
+    });
+    let done = done?;
+    ensure!(done.status.success(), "tracker ended with {}", done.status);
+    let report = report_of(&recording, true)?;
+    let longest_pause = longest_pause.map_err(|_| anyhow::anyhow!("the sender panicked"))??;
+    let gap = report["timers"]
+        .as_array()
+        .and_then(|rows| rows.iter().find(|row| row["name"] == "udp_timeout"))
+        .and_then(|row| row["max_gap"]["max_s"].as_f64())
+        .context("the report has no gap under udp_timeout")?;
+    ensure!(
+        gap > 0.0 && gap <= longest_pause.as_secs_f64() + 0.01,
+        "a gap of {gap} s, but no pause was longer than {longest_pause:?}"
+    );
     Ok(())
 }
 

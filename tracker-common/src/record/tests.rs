@@ -277,3 +277,29 @@ proptest! {
         prop_assert_eq!(held, want);
     }
 }
+
+#[test]
+fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
+    let mut sink = List::default();
+    let at = seen(State::TcpEstablished, Timer::TcpEstablished, 1_000, 1_000);
+    let record = Record::inserted(&at, 1, &mut sink);
+    let timeout = 1_000 + ARMED;
+    assert!(record.is_current(timeout, State::TcpEstablished));
+    assert!(!record.is_current(timeout + 1, State::TcpEstablished));
+    assert!(!record.is_current(timeout, State::TcpClose));
+    let mut looked = record;
+    looked.look(&at, &mut sink);
+    assert_eq!(looked, record, "a look at what is current changes nothing");
+    for other in [
+        Record {
+            timer: Timer::Unknown as u8,
+            ..record
+        },
+        Record {
+            flags: Record::POLICY,
+            ..record
+        },
+    ] {
+        assert!(!other.is_current(timeout, State::TcpEstablished));
+    }
+}

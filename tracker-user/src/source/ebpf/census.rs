@@ -1,5 +1,7 @@
 //! A look at every living entry, at the end of a watch.
 
+use std::time::Instant;
+
 use aya::{Ebpf, RawTracePointRunOptions, TestRun, maps::HashMap, programs::RawTracePoint};
 use tracker_common::record::Record;
 
@@ -26,7 +28,9 @@ fn program(ebpf: &mut Ebpf) -> anyhow::Result<&mut RawTracePoint> {
 
 /// Brings the record of every living entry up to date, and counts how long it has been in its
 /// state. The hooks must be gone: they write the same records.
-pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<()> {
+///
+/// `unhooked` is when the first hook went: what a packet did since then was not seen.
+pub fn take(ebpf: &mut Ebpf, unhooked: Instant, tick_ns: u64) -> anyhow::Result<()> {
     let map = ebpf
         .map("ENTRIES")
         .ok_or_else(|| anyhow::anyhow!("no map ENTRIES"))?;
@@ -36,6 +40,9 @@ pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     for address in living {
         let mut options = RawTracePointRunOptions::new();
         options.args[0] = address;
+        // The jiffy in which the hook went may have begun before, and this one ends later.
+        let ticks = unhooked.elapsed().as_nanos() / u128::from(tick_ns.max(1));
+        options.args[1] = u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(2);
         program.test_run(options)?;
     }
     Ok(())

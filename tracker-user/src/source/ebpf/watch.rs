@@ -302,6 +302,7 @@ impl Watch {
             .map(|slot| self.settled(slot))
             .collect::<Result<_, _>>()?;
         let losses = self.losses()?;
+        let unhooked = Instant::now();
         self.fentries.clear();
         for (_, program) in self.ebpf.programs_mut() {
             if let Program::KProbe(hook) = program
@@ -310,7 +311,7 @@ impl Watch {
                 hook.unload()?;
             }
         }
-        census::take(&mut self.ebpf)?;
+        census::take(&mut self.ebpf, unhooked, self.description.tick_ns)?;
         let mut sample = self.take(true)?;
         sample.losses.count[Loss::ProbeMissed.id()] = losses.count[Loss::ProbeMissed.id()];
         for (namespace, base) in sample.namespaces.iter_mut().zip(bases) {
