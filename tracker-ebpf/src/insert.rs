@@ -1,16 +1,14 @@
 //! An entry enters the table.
 
 use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_ns};
-use aya_log_ebpf::warn;
 use tracker_common::{
-    Cause, Loss, Timer,
+    Cause, Timer,
     record::{Record, Sink},
 };
 
 use crate::{
     entry::{self, Entry},
-    maps::ENTRIES,
-    namespace, ports, tally,
+    life, namespace, ports,
     tally::Tally,
 };
 
@@ -42,26 +40,14 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     }
     // SAFETY: a helper without arguments.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    let mut record = Record::inserted(&seen, now_ns, &mut tally);
-    record.slot = slot as u8;
-    record.flags = flags;
-    record.epoch = current;
-    if ENTRIES.insert(address, &record, 0).is_err() {
-        full(ctx);
-    }
+    life::begin(
+        ctx,
+        address,
+        &seen,
+        life::Place::new(slot, flags, current),
+        now_ns,
+    );
     tally.insert(entry.proto(), entry.is_pickup());
     ports::insert(&entry, slot);
     Some(())
-}
-
-/// The map of live entries is full.
-#[inline(always)]
-pub fn full<C: EbpfContext>(ctx: &C) {
-    tally::loss(Loss::MapFull);
-    if tally::losses(Loss::MapFull) == 1 {
-        warn!(
-            ctx,
-            "the map of live entries is full: lives are lost from now on"
-        );
-    }
 }

@@ -11,6 +11,7 @@ mod death;
 mod entry;
 mod index;
 mod insert;
+mod life;
 mod maps;
 mod namespace;
 mod packet;

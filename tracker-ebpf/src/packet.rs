@@ -4,13 +4,13 @@ use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
     Cause, Proto, Timer,
-    record::{Record, Seen, Sink},
+    record::{Record, Sink},
     uapi::status,
 };
 
 use crate::{
     entry::{self, Entry},
-    insert,
+    life,
     maps::ENTRIES,
     namespace,
     tally::Tally,
@@ -122,22 +122,12 @@ fn unknown<C: EbpfContext>(
     if let Some(cause) = cause {
         Tally::of(slot)?.unattributed(cause);
     }
-    if adopt(address, &seen, slot, flags, current) != 0 {
-        insert::full(ctx);
-    }
+    life::begin(
+        ctx,
+        address,
+        &seen,
+        life::Place::new(slot, flags, current),
+        0,
+    );
     Some(())
-}
-
-/// Takes up an entry that is older than the watch; not 0 if there is no room. A function of its
-/// own, so that the record is not on the stack while the entry is read.
-#[inline(never)]
-fn adopt(address: u64, seen: &Seen, slot: u32, flags: u8, epoch: u32) -> u32 {
-    let Some(mut tally) = Tally::of(slot) else {
-        return 0;
-    };
-    let mut record = Record::adopted(seen, &mut tally);
-    record.slot = slot as u8;
-    record.flags = flags;
-    record.epoch = epoch;
-    u32::from(ENTRIES.insert(address, &record, 0).is_err())
 }
