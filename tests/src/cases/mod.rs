@@ -1,6 +1,7 @@
 //! The acceptance cases: each makes known traffic while tracker watches, then compares tracker's whole report with it.
 
 mod bpf;
+mod clash;
 mod errors;
 mod faces;
 mod hooks;
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Case> {
         protocols::cases(),
         table::cases(),
         rules::cases(),
+        clash::cases(),
         namespaces::cases(),
         hooks::cases(),
         faces::cases(),

@@ -1,6 +1,5 @@
 //! Entries whose timeouts are not the timers': rules give them others, or forward their packets past conntrack.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Case, Kind, Measured, measured};
@@ -61,17 +60,7 @@ fn policy(stage: &mut Stage) -> Result<(), TrafficError> {
     }
     // Met at its insert, by each further packet, and at its death.
     let met = steps.len() as u64 + 1;
-    if Path::new("/sys/kernel/btf/nf_conntrack").exists() {
-        stage.without_gaps(flow.entry(), &[("unconfirmed", 1), ("policy", met)]);
-    } else {
-        // Only the module's own types tell where a policy is. Without them all that shows is that more time is left
-        // than any timer gives, until none is left.
-        let entry = &mut stage.ledger.entries[flow.entry()];
-        entry.causes.insert("inconsistent".into(), met - 1);
-        if let Some(last) = entry.steps.last_mut() {
-            last.timer = "udp_timeout_stream".into();
-        }
-    }
+    stage.without_gaps(flow.entry(), &[("unconfirmed", 1), ("policy", met)]);
     stage.settle()?;
     stage.router().nft("delete table inet slow\n")?;
     Ok(())

@@ -143,10 +143,9 @@ fn left(stage: &Stage, wire: &Wire) -> Result<u64, TrafficError> {
         })
 }
 
+/// Writes down which timer the last segment has armed.
 fn armed(stage: &mut Stage, wire: &Wire, timer: &'static str) {
-    let (at, state) = match stage.ledger.entries[wire.entry].steps.pop() {
-        Some(step) => (step.at, "tcp_established"),
-        None => return,
-    };
-    stage.refresh(wire.entry, at, state, timer);
+    if let Some(last) = stage.ledger.entries[wire.entry].steps.pop() {
+        stage.refresh(wire.entry, last.at, "tcp_established", timer);
+    }
 }
