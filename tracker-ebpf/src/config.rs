@@ -17,6 +17,7 @@ globals! {
 
     // Offsets into `struct nf_conn`, and how much of it is read.
     READ_SIZE: u32 = 8;
+    CT_USE: u32 = 0;
     CT_TIMEOUT: u32 = 0;
     CT_STATUS: u32 = 0;
     CT_NET: u32 = 0;

@@ -19,13 +19,32 @@ use crate::{
 };
 
 /// Entry of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
-/// shows all that it was.
+/// shows all that it was. Called for others too: the living have their expectations removed now
+/// and then, and so has what nobody refers to any more, once it has left.
 #[inline(always)]
-pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
+pub fn leaves<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let entry = Entry::read(address, None)?;
-    if !entry.is_leaving() {
-        return None;
+    if entry.is_dying() && entry.references != 0 {
+        death(ctx, address, &entry)
+    } else {
+        None
     }
+}
+
+/// Entry of `nf_conntrack_free`: called for each entry that has left the table, and for each that
+/// never came into it.
+#[inline(always)]
+pub fn freed<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
+    let entry = Entry::read(address, None)?;
+    if entry.is_dying() {
+        death(ctx, address, &entry)
+    } else {
+        None
+    }
+}
+
+#[inline(always)]
+fn death<C: EbpfContext>(ctx: &C, address: u64, entry: &Entry) -> Option<()> {
     // SAFETY: as in `packet`.
     let record = ENTRIES
         .get_ptr_mut(address)
@@ -93,7 +112,7 @@ pub fn death<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
             let end = unsafe { bpf_ktime_get_ns() } - overdue_ns;
             let lifetime_us = end.saturating_sub(record.born_ns) / 1000;
             tally.lifetime(lifetime_us);
-            ports::death(&entry, slot, lifetime_us);
+            ports::death(entry, slot, lifetime_us);
         }
         // A record that is gone already was removed by the same death.
         let _ = ENTRIES.remove(address);

@@ -28,6 +28,8 @@ pub struct Entry {
     /// Address of its `struct net`.
     pub net: u64,
     extensions: u64,
+    /// References to it.
+    pub references: u32,
     /// When it expires, in jiffies.
     pub timeout: u32,
     last_window: u32,
@@ -75,6 +77,7 @@ fn fill(entry: &mut Entry, address: u64, proto: u32) -> u32 {
     entry.status = object.at(config::CT_STATUS.load());
     entry.net = object.at(config::CT_NET.load());
     entry.extensions = object.at(config::CT_EXT.load());
+    entry.references = object.at(config::CT_USE.load());
     entry.timeout = object.at(config::CT_TIMEOUT.load());
     let proto = match Proto::from_id(proto as usize) {
         Some(proto) => proto,
@@ -119,6 +122,7 @@ impl Entry {
             status: 0,
             net: 0,
             extensions: 0,
+            references: 0,
             timeout: 0,
             last_window: 0,
             gre: [0; 2],
@@ -142,10 +146,9 @@ impl Entry {
         self.status & (status::CONFIRMED | DYING) == status::CONFIRMED
     }
 
-    /// On its way out of the table. What was never in it dies unseen; the living have their
-    /// expectations removed now and then.
+    /// On its way out of the table, or out already. What was never in it dies unseen.
     #[inline(always)]
-    pub fn is_leaving(&self) -> bool {
+    pub fn is_dying(&self) -> bool {
         let both = status::CONFIRMED | DYING;
         self.status & both == both
     }

@@ -169,7 +169,8 @@ extern "C" fn refresh(slot: u32) -> u32 {
     namespace.known = 1;
     namespace.max_retrans = u32::from(setting::<u8>(namespace, config::NET_TCP_MAX_RETRANS.load()));
     let epoch = namespace.epoch + 1;
-    let mut changed = 0;
+    // The first reading is a change too: user space has read the settings before.
+    let mut changed = usize::from(first);
     // Written out, since a loop here is one that 5.10 refuses ("back-edge").
     macro_rules! each {
         ($($id:literal)*) => {$(

@@ -60,19 +60,30 @@ fn known<C: EbpfContext>(
 ) -> Option<()> {
     let now = entry::now();
     let current = namespace::epoch(u32::from(record.slot), now)?;
-    if record.is_current(entry.timeout, entry.state_alone(proto)) {
-        if record.epoch != current {
-            record.epoch = current;
-        }
-        return None;
+    if !record.is_current(entry.timeout, entry.state_alone(proto)) {
+        refreshed(ctx, proto, entry, record, unhooked);
     }
-    let mut tally = Tally::of(u32::from(record.slot))?;
-    let (mut seen, cause) = entry.look(
-        proto,
-        u32::from(record.slot),
-        (record.flags, record.epoch),
-        now,
-    );
+    if record.epoch != current {
+        record.epoch = current;
+    }
+    Some(())
+}
+
+/// Takes in what has happened since the last look. A function of its own for its stack.
+#[inline(never)]
+fn refreshed<C: EbpfContext>(
+    ctx: &C,
+    proto: Option<Proto>,
+    entry: &Entry,
+    record: &mut Record,
+    unhooked: u64,
+) {
+    let slot = u32::from(record.slot);
+    let Some(mut tally) = Tally::of(slot) else {
+        return;
+    };
+    let now = entry::now();
+    let (mut seen, cause) = entry.look(proto, slot, (record.flags, record.epoch), now);
     if let Some(cause) = cause {
         tally.unattributed(cause);
         debug!(
@@ -87,10 +98,6 @@ fn known<C: EbpfContext>(
     }
     note(record, entry.status);
     record.look(&seen, &mut tally);
-    if record.epoch != current {
-        record.epoch = current;
-    }
-    Some(())
 }
 
 /// While an entry is in a flowtable, and for one look after that, its timeout tells nothing.

@@ -40,7 +40,8 @@ hooks! {
     icmpv6_packet_kprobe, icmpv6_packet_fentry => packet::packet, Icmpv6;
     gre_packet_kprobe, gre_packet_fentry => packet::packet, Gre;
     sctp_packet_kprobe, sctp_packet_fentry => packet::packet, Sctp;
-    destroy_kprobe, destroy_fentry => death::death;
+    destroy_kprobe, destroy_fentry => death::leaves;
+    freed_kprobe, freed_fentry => death::freed;
 }
 
 /// Run by user space for each living entry at the end of a watch, with the jiffies since the first

@@ -18,10 +18,31 @@ pub fn cases() -> Vec<Case> {
         },
         ..Measured::new(all_sorts)
     };
-    vec![Case {
-        name: "hook_destroy_free",
-        kind: Kind::Measured(free),
-    }]
+    let kprobes = Measured {
+        options: &["--attach", "kprobe"],
+        adjust: |wants| {
+            for event in [
+                "insert",
+                "tcp_packet",
+                "udp_packet",
+                "icmp_packet",
+                "destroy",
+            ] {
+                wants.put(format!("hooks[{event}].kind"), Want::Is(json!("kprobe")));
+            }
+        },
+        ..Measured::new(all_sorts)
+    };
+    vec![
+        Case {
+            name: "hook_destroy_free",
+            kind: Kind::Measured(free),
+        },
+        Case {
+            name: "hook_kprobes",
+            kind: Kind::Measured(kprobes),
+        },
+    ]
 }
 
 /// Entries that expire, that are deleted, and that never enter the table.

@@ -9,7 +9,10 @@ use anyhow::{Result, anyhow, ensure};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 
 use super::errors::{CANNOT_OBSERVE, not_written, profile, refused, says, tracking};
 use super::faces::fresh;
@@ -74,23 +77,38 @@ fn no_types() -> Result<()> {
     not_written(&recording)
 }
 
-/// With every right that root has, hooks can still be forbidden.
+/// With every right that root has, programs can still be forbidden, or the hooks for them.
 fn forbidden() -> Result<()> {
     let topology = tracking()?;
-    let recording = fresh("forbidden");
-    let filter = forbid(libc::SYS_perf_event_open)?;
-    let done = without(
-        move || Ok(apply_filter(&filter)?),
-        &mut profile(topology.router.name(), &recording),
-    )?;
-    says(&done, &["refuses to watch", "not permitted", "policy"])?;
-    not_written(&recording)
+    let loads = SeccompRule::new(vec![SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        BPF_PROG_LOAD,
+    )?])?;
+    for (call, rules, says_so) in [
+        (libc::SYS_bpf, vec![loads], "programs are refused"),
+        (libc::SYS_perf_event_open, Vec::new(), "refuses to watch"),
+    ] {
+        let recording = fresh("forbidden");
+        let filter = forbid(call, rules)?;
+        let done = without(
+            move || Ok(apply_filter(&filter)?),
+            profile(topology.router.name(), &recording).args(["--attach", "kprobe"]),
+        )?;
+        says(&done, &[says_so, "not permitted", "policy"])?;
+        not_written(&recording)?;
+    }
+    Ok(())
 }
 
-/// A filter that answers EPERM to a system call.
-fn forbid(call: libc::c_long) -> Result<BpfProgram> {
+/// `BPF_PROG_LOAD` in linux/bpf.h.
+const BPF_PROG_LOAD: u64 = 5;
+
+/// A filter that answers EPERM to a system call that one of the rules fits, to any if there is none.
+fn forbid(call: libc::c_long, rules: Vec<SeccompRule>) -> Result<BpfProgram> {
     let filter = SeccompFilter::new(
-        BTreeMap::from([(call, Vec::new())]),
+        BTreeMap::from([(call, rules)]),
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EPERM.cast_unsigned()),
         std::env::consts::ARCH.try_into()?,

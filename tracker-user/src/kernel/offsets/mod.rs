@@ -24,6 +24,8 @@ pub struct Offsets {
     /// Bytes from the start of an entry in which everything below is: a multiple of 8, at most
     /// [`ENTRY_BYTES`].
     pub read_size: u32,
+    /// References to the entry: u32.
+    pub ct_use: u32,
     /// When the entry expires, in jiffies: u32.
     pub ct_timeout: u32,
     /// IPS_* bits: u64 (their lower half is what conntrack uses).
@@ -122,6 +124,7 @@ impl Offsets {
         let offsets = Self {
             entry_size: entry.size(),
             read_size: 0,
+            ct_use: entry.sized("ct_general.use", 4)?,
             ct_timeout: entry.sized("timeout", 4)?,
             ct_status: entry.sized("status", 8)?,
             ct_net: entry.sized("ct_net.net", 8)?,

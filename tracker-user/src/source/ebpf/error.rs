@@ -67,6 +67,15 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
+    /// No program at all is allowed.
+    #[error(
+        "eBPF programs are refused here: {cause}. It is a policy (a container's seccomp filter, \
+         lockdown), so run tracker where they are allowed"
+    )]
+    Forbidden {
+        /// The system's word.
+        cause: std::io::Error,
+    },
     /// A map cannot be made.
     #[error(
         "the kernel refuses the memory for tracker's maps ({bytes} bytes): {cause}. Raise the limit \

@@ -32,21 +32,24 @@ struct Function {
     name: &'static str,
     /// Callers inside the module may go past it, to a part that the compiler split off.
     splits: bool,
+    /// Stem of the names of a program of its own; else it is the event's.
+    program: Option<&'static str>,
 }
 
 const fn whole(name: &'static str) -> Function {
     Function {
         name,
         splits: false,
+        program: None,
     }
 }
 
 /// All events. Every function takes the `struct nf_conn *` first.
 ///
-/// Destroy: `nf_ct_remove_expectations` is called once for an entry that leaves the table, with
+/// Destroy: `nf_ct_remove_expectations` is called for an entry that leaves the table, with
 /// softirqs off, so that no death can interrupt the program that counts another. It is also called
-/// for living entries, which the program leaves out. `nf_ct_helper_destroy` is called at the same
-/// time, but with softirqs on. Both lie in other translation units than their caller, so they can
+/// for living entries and for those that have left, which the program leaves out.
+/// `nf_ct_helper_destroy` is called once, but with softirqs on. Both lie in other translation units than their caller, so they can
 /// neither be inlined nor split. `nf_ct_delete` is as good as the latter unless the compiler split
 /// it (5.10, 7.2: `.part.0`). `nf_conntrack_free` also sees what was never in the table, which the
 /// program leaves out.
@@ -60,8 +63,13 @@ pub const EVENTS: &[Event] = &[
             Function {
                 name: "nf_ct_delete",
                 splits: true,
+                program: None,
             },
-            whole("nf_conntrack_free"),
+            Function {
+                name: "nf_conntrack_free",
+                splits: false,
+                program: Some("freed"),
+            },
         ],
     },
     Event {
@@ -192,6 +200,13 @@ pub fn candidates(event: &Event, kernel: &impl Kernel, pins: &[Pin]) -> Vec<Stri
         })
         .map(|function| function.name.to_owned())
         .collect()
+}
+
+/// Stem of the names of the programs for a function.
+pub fn program(event: &Event, function: &str) -> &'static str {
+    let of = |it: &&Function| it.name == function;
+    let function = event.functions.iter().find(of);
+    function.and_then(|it| it.program).unwrap_or(event.name)
 }
 
 /// The functions that were looked for, in words.

@@ -137,6 +137,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let mut loader = EbpfLoader::new();
     for (name, value) in [
         ("READ_SIZE", &o.read_size),
+        ("CT_USE", &o.ct_use),
         ("CT_TIMEOUT", &o.ct_timeout),
         ("CT_STATUS", &o.ct_status),
         ("CT_NET", &o.ct_net),
@@ -281,8 +282,9 @@ fn attach_one(
                 kind: kind.into(),
             });
         };
+        let program = hooks::program(event, &symbol);
         if let (Some(linked), Some(target)) = (linked, plan.btf.function_id(&symbol)) {
-            match linked.attach(&format!("{}_fentry", event.name), target) {
+            match linked.attach(&format!("{program}_fentry"), target) {
                 Ok(attached) => {
                     take("fentry", symbol);
                     loaded.fentries.push(attached);
@@ -296,7 +298,7 @@ fn attach_one(
         if plan.attach == Attach::Fentry {
             continue;
         }
-        match attach_kprobe(&mut loaded.ebpf, &format!("{}_kprobe", event.name), &symbol) {
+        match attach_kprobe(&mut loaded.ebpf, &format!("{program}_kprobe"), &symbol) {
             Ok(()) => {
                 take("kprobe", symbol);
                 return Ok(());

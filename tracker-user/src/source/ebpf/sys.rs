@@ -68,6 +68,39 @@ pub fn skipped_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(info.recursion_misses)
 }
 
+/// Loads the least program there is: the kernel, or what stands before it, may refuse them all.
+pub fn try_programs() -> io::Result<()> {
+    // r0 = 0; exit
+    let code = [
+        bpf_insn {
+            code: 0xb7,
+            ..NOTHING
+        },
+        bpf_insn {
+            code: 0x95,
+            ..NOTHING
+        },
+    ];
+    let mut attr = zero();
+    // SAFETY: a union of plain integers.
+    let it = unsafe { &mut attr.__bindgen_anon_3 };
+    it.prog_type = bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER as u32;
+    it.insns = code.as_ptr() as u64;
+    it.insn_cnt = code.len() as u32;
+    it.license = c"GPL".as_ptr() as u64;
+    // SAFETY: `code` and the licence outlive the call.
+    unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map(drop)
+}
+
+/// An instruction of which only the code is to be filled in.
+const NOTHING: bpf_insn = bpf_insn {
+    code: 0,
+    _bitfield_align_1: [],
+    _bitfield_1: aya_obj::generated::__BindgenBitfieldUnit::new([0; 1]),
+    off: 0,
+    imm: 0,
+};
+
 /// Loads a program's type information.
 pub fn load_btf(btf: &[u8]) -> io::Result<OwnedFd> {
     let mut attr = zero();

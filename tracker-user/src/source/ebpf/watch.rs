@@ -115,6 +115,7 @@ impl Watch {
             cpus: machine.possible_cpus,
         };
         unlock_memory();
+        sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
         let loaded = load::load(&plan)?;
         let mut ebpf = loaded.ebpf;
         let logger = EbpfLogger::init(&mut ebpf)
