@@ -241,7 +241,7 @@ fn worth(scene: &Scene<'_>, timer: Timer, current: u64, candidate: u64) -> Resul
             "saves nothing here: nothing expired under it".to_owned()
         } else {
             format!(
-                "saves nothing here: {} would save {}",
+                "saves little here: {} would save {}",
                 units::whole(candidate),
                 units::plural(gain.round() as u64, "entry", "entries")
             )
