@@ -123,14 +123,17 @@ impl Record {
     }
 
     /// An entry with this timeout, in this state, has not been refreshed since the last look, or
-    /// in the same jiffy by the same timer: there is nothing to take in.
+    /// in the same jiffy by a timer of the same length: there is nothing to take in, unless that
+    /// may have been another timer (`stuck`, or the one of a connection that was).
     #[inline(always)]
     #[must_use]
-    pub fn is_current(&self, timeout: u32, state: State) -> bool {
+    pub fn is_current(&self, timeout: u32, state: State, stuck: bool) -> bool {
         self.refreshed.wrapping_add(self.armed) == timeout
             && self.state == state as u8
             && self.timer != Timer::Unknown as u8
+            && self.timer != Timer::TcpMaxRetrans as u8
             && self.flags == 0
+            && !stuck
     }
 
     /// Takes in what a look at the entry shows: a refresh since the last look, a change of state.

@@ -8,6 +8,8 @@ pub mod status {
     pub const ASSURED: u64 = 1 << 2;
     /// In the table.
     pub const CONFIRMED: u64 = 1 << 3;
+    /// On its way out of the table.
+    pub const DYING: u64 = 1 << 9;
     /// The timeout is never refreshed.
     pub const FIXED_TIMEOUT: u64 = 1 << 10;
     /// `IPS_NAT_CLASH` (5.7 and later; same bit as `IPS_UNTRACKED` before).

@@ -31,6 +31,18 @@ pub fn leaves<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     }
 }
 
+/// Entry of `nf_ct_delete`: called for each entry that is to leave the table, more than once if
+/// several want it to at the same time; the first marks it.
+#[inline(always)]
+pub fn deleted<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
+    let entry = Entry::read(address, None)?;
+    if entry.in_table() {
+        death(ctx, address, &entry)
+    } else {
+        None
+    }
+}
+
 /// Entry of `nf_conntrack_free`: called for each entry that has left the table, and for each that
 /// never came into it.
 #[inline(always)]
@@ -58,7 +70,7 @@ fn death<C: EbpfContext>(ctx: &C, address: u64, entry: &Entry) -> Option<()> {
         }
         None => {
             let (slot, current) = namespace::find(entry.net, now)?;
-            (slot, (0, current))
+            (slot, (entry.flags(), current))
         }
     };
     let mut tally = Tally::of(slot)?;

@@ -14,9 +14,6 @@ use tracker_common::{
 
 use crate::{config, namespace, tally};
 
-/// Bits of a dying entry: `IPS_DYING`.
-const DYING: u64 = 1 << 9;
-
 /// No [`Cause`] has this id.
 const NO_CAUSE: u32 = Cause::SLOTS as u32;
 
@@ -143,13 +140,13 @@ impl Entry {
     /// In the table, and not on its way out.
     #[inline(always)]
     pub fn in_table(&self) -> bool {
-        self.status & (status::CONFIRMED | DYING) == status::CONFIRMED
+        self.status & (status::CONFIRMED | status::DYING) == status::CONFIRMED
     }
 
     /// On its way out of the table, or out already. What was never in it dies unseen.
     #[inline(always)]
     pub fn is_dying(&self) -> bool {
-        let both = status::CONFIRMED | DYING;
+        let both = status::CONFIRMED | status::DYING;
         self.status & both == both
     }
 
@@ -190,9 +187,15 @@ impl Entry {
             && self.last_index == tcp::INDEX_ACK
     }
 
-    /// A per-rule timeout policy governs the entry. Settled before it enters the table.
+    /// Flags of a [`Record`] that is begun: whether a per-rule timeout policy governs the entry,
+    /// which is settled before it enters the table.
     #[inline(always)]
-    pub fn has_policy(&self) -> bool {
+    pub fn flags(&self) -> u8 {
+        if self.has_policy() { Record::POLICY } else { 0 }
+    }
+
+    #[inline(always)]
+    fn has_policy(&self) -> bool {
         let offset = config::EXT_TIMEOUT.load();
         offset != ABSENT
             && self.extensions != 0
@@ -215,6 +218,14 @@ impl Entry {
             namespace::length(namespace, timer, epoch).unwrap_or(0)
         });
         (entry.state, timer)
+    }
+
+    /// What was sent last has found no room or no answer: `max_retrans` may be armed, which is as
+    /// long as `unacknowledged` by default.
+    #[inline(always)]
+    pub fn is_stuck(&self, proto: Option<Proto>) -> bool {
+        matches!(proto.unwrap_or_else(|| self.proto()), Proto::Tcp)
+            && (self.retrans != 0 || self.last_window == 0)
     }
 
     /// State, without the timer.

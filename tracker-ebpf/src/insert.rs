@@ -1,10 +1,7 @@
 //! An entry enters the table.
 
 use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_ns};
-use tracker_common::{
-    Cause, Timer,
-    record::{Record, Sink},
-};
+use tracker_common::{Cause, Timer, record::Sink};
 
 use crate::{
     entry::{self, Entry},
@@ -19,11 +16,7 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
     let now = entry::now();
     let (slot, current) = namespace::find(entry.net, now)?;
     let mut tally = Tally::of(slot)?;
-    let flags = if entry.has_policy() {
-        Record::POLICY
-    } else {
-        0
-    };
+    let flags = entry.flags();
     let (mut seen, cause) = entry.look(None, slot, (flags, current), now);
     if let Some(cause) = cause {
         tally.unattributed(cause);
@@ -31,8 +24,6 @@ pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
         // Created by hand, with a timeout of its own.
         seen.timer = Timer::Unknown;
         tally.unattributed(Cause::Inconsistent);
-    } else {
-        seen.refreshed = now;
     }
     if !entry.is_observed() {
         // Its gaps will not be seen, so it must not count as one without any.

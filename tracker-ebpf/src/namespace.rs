@@ -47,6 +47,8 @@ pub fn epoch(slot: u32, now: u64) -> Option<u32> {
     if namespace.checked != now {
         namespace.checked = now;
         if refresh(slot) != 0 {
+            // Nobody else in this jiffy may take the timers for read.
+            namespace.checked = 0;
             return None;
         }
     }
@@ -103,7 +105,7 @@ extern "C" fn register(net: u64) -> u32 {
     // SAFETY: the value is copied out at once.
     let slot = match unsafe { SCOPE.get(inum) } {
         Some(slot) => Some(*slot),
-        None if config::SCOPE_ALL.load() != 0 => claim(net),
+        None if config::SCOPE_ALL.load() != 0 => claim(net, inum),
         None => None,
     };
     let Some(slot) = slot else {
@@ -121,9 +123,9 @@ extern "C" fn register(net: u64) -> u32 {
 }
 
 /// Claims a free slot. Two CPUs may meet the same namespace at once: a slot that is its own
-/// already is as good.
+/// already is as good, unless another namespace lay at its address before.
 #[inline(always)]
-fn claim(net: u64) -> Option<u32> {
+fn claim(net: u64, inum: u32) -> Option<u32> {
     for slot in 0..MAX_NAMESPACES {
         if slot < config::NAMESPACES_GIVEN.load() {
             continue;
@@ -132,7 +134,8 @@ fn claim(net: u64) -> Option<u32> {
             break;
         }
         // SAFETY: the value is copied out at once.
-        let owned = unsafe { OWNERS.get(slot) }.is_some_and(|owner| *owner == net);
+        let owned = unsafe { OWNERS.get(slot) }.is_some_and(|owner| *owner == net)
+            && peek(slot).is_some_and(|it| it.inum == 0 || it.inum == inum);
         if owned || OWNERS.insert(slot, net, NEW).is_ok() {
             return Some(slot);
         }

@@ -60,7 +60,8 @@ fn known<C: EbpfContext>(
 ) -> Option<()> {
     let now = entry::now();
     let current = namespace::epoch(u32::from(record.slot), now)?;
-    if !record.is_current(entry.timeout, entry.state_alone(proto)) {
+    let stuck = entry.is_stuck(proto);
+    if !record.is_current(entry.timeout, entry.state_alone(proto), stuck) {
         refreshed(ctx, proto, entry, record, unhooked);
     }
     if record.epoch != current {
@@ -120,11 +121,7 @@ fn unknown<C: EbpfContext>(
 ) -> Option<()> {
     let now = entry::now();
     let (slot, current) = namespace::find(entry.net, now)?;
-    let flags = if entry.has_policy() {
-        Record::POLICY
-    } else {
-        0
-    };
+    let flags = entry.flags();
     let (seen, cause) = entry.look(proto, slot, (flags, current), now);
     if let Some(cause) = cause {
         Tally::of(slot)?.unattributed(cause);

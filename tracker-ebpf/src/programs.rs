@@ -41,6 +41,7 @@ hooks! {
     gre_packet_kprobe, gre_packet_fentry => packet::packet, Gre;
     sctp_packet_kprobe, sctp_packet_fentry => packet::packet, Sctp;
     destroy_kprobe, destroy_fentry => death::leaves;
+    deleted_kprobe, deleted_fentry => death::deleted;
     freed_kprobe, freed_fentry => death::freed;
 }
 

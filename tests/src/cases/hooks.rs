@@ -18,6 +18,16 @@ pub fn cases() -> Vec<Case> {
         },
         ..Measured::new(all_sorts)
     };
+    let helper = Measured {
+        options: &["--hook", "destroy=nf_ct_helper_destroy"],
+        adjust: |wants| {
+            wants.put(
+                "hooks[destroy].symbol",
+                Want::Is(json!("nf_ct_helper_destroy")),
+            );
+        },
+        ..Measured::new(all_sorts)
+    };
     let kprobes = Measured {
         options: &["--attach", "kprobe"],
         adjust: |wants| {
@@ -37,6 +47,10 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "hook_destroy_free",
             kind: Kind::Measured(free),
+        },
+        Case {
+            name: "hook_destroy_helper",
+            kind: Kind::Measured(helper),
         },
         Case {
             name: "hook_kprobes",

@@ -284,9 +284,10 @@ fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
     let at = seen(State::TcpEstablished, Timer::TcpEstablished, 1_000, 1_000);
     let record = Record::inserted(&at, 1, &mut sink);
     let timeout = 1_000 + ARMED;
-    assert!(record.is_current(timeout, State::TcpEstablished));
-    assert!(!record.is_current(timeout + 1, State::TcpEstablished));
-    assert!(!record.is_current(timeout, State::TcpClose));
+    assert!(record.is_current(timeout, State::TcpEstablished, false));
+    assert!(!record.is_current(timeout + 1, State::TcpEstablished, false));
+    assert!(!record.is_current(timeout, State::TcpClose, false));
+    assert!(!record.is_current(timeout, State::TcpEstablished, true));
     let mut looked = record;
     looked.look(&at, &mut sink);
     assert_eq!(looked, record, "a look at what is current changes nothing");
@@ -296,10 +297,14 @@ fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
             ..record
         },
         Record {
+            timer: Timer::TcpMaxRetrans as u8,
+            ..record
+        },
+        Record {
             flags: Record::POLICY,
             ..record
         },
     ] {
-        assert!(!other.is_current(timeout, State::TcpEstablished));
+        assert!(!other.is_current(timeout, State::TcpEstablished, false));
     }
 }

@@ -106,10 +106,10 @@ impl Linked {
                 .map(AsFd::as_fd),
             target_id: target.id,
         };
-        let program = sys::load(&tracing, &mut []).or_else(|_| {
+        let program = sys::load(&tracing, &mut []).or_else(|error| {
             // Again for the verifier's words, which cost time to write.
             let mut log = vec![0; LOG];
-            sys::load(&tracing, &mut log).map_err(|error| Refused {
+            sys::load(&tracing, &mut log).map_err(|_| Refused {
                 error,
                 log: String::from_utf8_lossy(&log)
                     .trim_end_matches('\0')

@@ -46,13 +46,14 @@ const fn whole(name: &'static str) -> Function {
 
 /// All events. Every function takes the `struct nf_conn *` first.
 ///
-/// Destroy: `nf_ct_remove_expectations` is called for an entry that leaves the table, with
-/// softirqs off, so that no death can interrupt the program that counts another. It is also called
-/// for living entries and for those that have left, which the program leaves out.
-/// `nf_ct_helper_destroy` is called once, but with softirqs on. Both lie in other translation units than their caller, so they can
-/// neither be inlined nor split. `nf_ct_delete` is as good as the latter unless the compiler split
-/// it (5.10, 7.2: `.part.0`). `nf_conntrack_free` also sees what was never in the table, which the
-/// program leaves out.
+/// Destroy: `nf_ct_remove_expectations` is called for an entry that leaves the table, with softirqs
+/// off, so that no death can interrupt the program that counts another. It is also called for
+/// living entries and for those that have left, which the program leaves out.
+/// `nf_ct_helper_destroy` is called once, but with softirqs on. Both lie in other translation units
+/// than their callers, so they can neither be inlined nor split. `nf_ct_delete` comes a moment
+/// earlier, and is passed over where the compiler split it (5.10, 7.2: `.part.0`).
+/// `nf_conntrack_free` also sees what was never in the table, which the program leaves out; it
+/// comes too late to tell a reset or a reopening from any other deletion.
 pub const EVENTS: &[Event] = &[
     Event {
         name: "destroy",
@@ -63,7 +64,7 @@ pub const EVENTS: &[Event] = &[
             Function {
                 name: "nf_ct_delete",
                 splits: true,
-                program: None,
+                program: Some("deleted"),
             },
             Function {
                 name: "nf_conntrack_free",
@@ -323,7 +324,7 @@ mod tests {
             "destroy=nf_conntrack_in"
                 .parse::<Pin>()
                 .unwrap_err()
-                .contains("Name one of nf_ct_helper_destroy, nf_ct_delete")
+                .contains("Name one of nf_ct_remove_expectations, nf_ct_helper_destroy")
         );
     }
 }

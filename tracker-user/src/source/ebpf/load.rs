@@ -296,6 +296,9 @@ fn attach_one(
             }
         }
         if plan.attach == Attach::Fentry {
+            if refusals.is_empty() {
+                refusals.push(Refusal::untyped(&symbol));
+            }
             continue;
         }
         match attach_kprobe(&mut loaded.ebpf, &format!("{program}_kprobe"), &symbol) {

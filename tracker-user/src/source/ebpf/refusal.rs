@@ -33,9 +33,16 @@ impl Refusal {
             },
         }
     }
-}
 
-impl Refusal {
+    /// No trampoline without the function's type.
+    pub fn untyped(function: &str) -> Self {
+        Self {
+            kind: "fentry",
+            why: format!("no type information of {function}"),
+            is_policy: false,
+        }
+    }
+
     /// From the system's word and the verifier's, which is empty where it had none.
     pub fn of_load(kind: &'static str, error: &std::io::Error, log: &str) -> Self {
         let is_policy = log.trim().is_empty();
