@@ -71,19 +71,17 @@ impl Course {
         self.steps.extend(later.steps);
     }
 
-    /// Mean count over time.
+    /// Mean count over time; between the least and the most that an interval had.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        let time: f64 = self.steps.iter().map(|it| it.seconds).sum();
-        if time > 0.0 {
-            self.steps
-                .iter()
-                .map(|it| it.mean * it.seconds)
-                .sum::<f64>()
-                / time
-        } else {
-            self.steps.last().map_or(0.0, |it| it.mean)
+        let mut time = 0.0;
+        let mut mean = self.steps.last().map_or(0.0, |it| it.mean);
+        // A step at a time: products, added up and divided, may round to above the highest.
+        for step in self.steps.iter().filter(|it| it.seconds > 0.0) {
+            time += step.seconds;
+            mean += (step.mean - mean) * (step.seconds / time);
         }
+        mean
     }
 
     /// Highest count sampled.
@@ -207,6 +205,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_mean_is_not_beyond_what_it_is_of(
+            steps in prop::collection::vec((0u64..1_000_000, 0.0..10.0), 1..50), still: bool,
+        ) {
+            let first = steps[0].0;
+            let steps = steps.into_iter().map(|(count, seconds)| {
+                Step { seconds, ..step(if still { first } else { count } as f64, 3) }
+            });
+            let course = Course { steps: steps.collect() };
+            prop_assert!(course.mean() <= course.peak() as f64);
+            if still {
+                prop_assert_eq!(course.mean(), first as f64);
+            }
+        }
+
         #[test]
         fn quantiles_lie_between_nothing_and_the_peak(
             means in prop::collection::vec(0.0..1e6, 0..50), q in 0.0..1.0,
