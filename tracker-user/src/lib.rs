@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod kernel;
+pub mod lab;
 pub mod recording;
 pub mod report;
 pub mod source;
