@@ -136,8 +136,21 @@ pub struct Due {
     pub packet: Packet,
 }
 
-/// Who is told what was sent.
+/// Who is told what happened to the router's table. Jiffies are those of [`super::clock::Clock`].
 pub trait Witness {
     /// A packet has passed the router between two jiffies (the same one, nearly always).
     fn sent(&mut self, packet: &Packet, from: u64, to: u64);
+
+    /// Whether an entry is to expire between two jiffies, both included: then the table is not
+    /// flushed there, since nobody could say whether it expired or was deleted.
+    fn expires(&self, from: u64, to: u64) -> bool {
+        let _ = (from, to);
+        false
+    }
+
+    /// The table was flushed between two jiffies: what had not expired by then was deleted
+    /// ([`Reason::Deleted`]), and no entry is left.
+    fn flushed(&mut self, from: u64, to: u64) {
+        let _ = (from, to);
+    }
 }
