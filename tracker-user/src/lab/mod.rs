@@ -2,3 +2,7 @@
 //! and sent through a router that tracks them, between namespaces of the lab's own.
 
 pub mod packet;
+mod random;
+pub mod scenario;
+pub mod script;
+pub mod truth;
