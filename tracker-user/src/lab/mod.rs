@@ -1,4 +1,7 @@
 //! Known traffic, made exactly: scenarios of connections whose packets are crafted for both ends
 //! and sent through a router that tracks them, between namespaces of the lab's own.
 
+pub mod clock;
+pub mod net;
 pub mod packet;
+pub mod priority;
