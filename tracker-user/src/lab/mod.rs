@@ -2,6 +2,11 @@
 //! and sent through a router that tracks them, between namespaces of the lab's own.
 
 pub mod clock;
+pub mod control;
+pub mod craft;
 pub mod net;
 pub mod packet;
 pub mod priority;
+pub mod run;
+pub mod send;
+pub mod watcher;
