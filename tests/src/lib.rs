@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cases;
 pub mod demo;
+pub mod lab;
 pub mod net;
 pub mod traffic;
 pub mod truth;
