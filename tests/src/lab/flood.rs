@@ -3,8 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use anyhow::Result;
 use tracker_common::{Proto, State, Timer};
-use tracker_user::lab::packet::{Body, Due, Effect, Packet, Side, Tuple};
+use tracker_user::lab::control::Control;
+use tracker_user::lab::net::{Settings, Topology};
+use tracker_user::lab::packet::{Body, Due, Effect, Packet, Side, Tuple, Witness};
+use tracker_user::lab::run::{self, Options};
 
 /// Clients of a flood; each has as many ports.
 const PORTS: u32 = 50_000;
@@ -32,4 +36,42 @@ pub fn flood(packets: u32) -> impl Iterator<Item = Due> {
             },
         },
     })
+}
+
+/// Counts what it is told.
+#[derive(Debug, Default)]
+struct Tally(u64);
+
+impl Witness for Tally {
+    fn sent(&mut self, _packet: &Packet, _from: u64, _to: u64) {
+        self.0 += 1;
+    }
+}
+
+/// Sends a flood in a topology of this process, and prints the router's path before it and the report after it.
+pub fn run_flood(flows: u32, threads: usize, max: Option<u64>) -> Result<()> {
+    let topology = Topology::create(&Settings {
+        max,
+        ..Settings::default()
+    })?;
+    println!("{}", topology.router.path().display());
+    let mut tally = Tally::default();
+    let options = Options {
+        threads,
+        settle: Duration::ZERO,
+    };
+    let report = run::run(
+        &topology,
+        flood(flows),
+        &mut tally,
+        &options,
+        &Control::default(),
+    )?;
+    anyhow::ensure!(
+        tally.0 == report.packets() && report.lost() == 0 && report.foreign() == 0,
+        "not all that was sent has passed and was told: {}",
+        report.json()
+    );
+    println!("{}", report.json());
+    Ok(())
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use crate::lab::net::{Namespace, NetError};
 
-/// Counters of conntrack that are about more than single packets.
-const NAMES: [&str; 10] = [
-    "invalid",
-    "insert_failed",
-    "drop",
-    "early_drop",
-    "error",
-    "search_restart",
-    "clash_resolve",
-    "chaintoolong",
-    "found",
-    "insert",
+/// Counters of conntrack that are about more than single packets: the name of the file's column, and
+/// that of the counter.
+const NAMES: [(&str, &str); 9] = [
+    ("clashres", "clash_resolve"),
+    ("invalid", "invalid"),
+    ("chainlength", "chaintoolong"),
+    ("insert", "insert"),
+    ("insert_failed", "insert_failed"),
+    ("drop", "drop"),
+    ("early_drop", "early_drop"),
+    ("icmp_error", "error"),
+    ("search_restart", "search_restart"),
 ];
 
 /// The router's counters at one moment.
@@ -79,9 +79,9 @@ fn conntrack(text: &str) -> BTreeMap<&'static str, u64> {
     let mut sums = BTreeMap::new();
     for line in lines {
         for (name, value) in names.iter().zip(line.split_whitespace()) {
-            let known = NAMES.into_iter().find(|known| known == name);
-            if let (Some(known), Ok(value)) = (known, u64::from_str_radix(value, 16)) {
-                *sums.entry(known).or_insert(0) += value;
+            let known = NAMES.into_iter().find(|(column, _)| column == name);
+            if let (Some((_, counter)), Ok(value)) = (known, u64::from_str_radix(value, 16)) {
+                *sums.entry(counter).or_insert(0) += value;
             }
         }
     }
@@ -94,13 +94,13 @@ mod tests {
 
     #[test]
     fn counters_are_added_up_over_the_cpus() {
-        let text = "entries  clashres found drop early_drop\n\
+        let text = "entries  clashres found drop icmp_error\n\
                     00000007  00000000 0000000a 00000001 00000010\n\
                     00000007  00000000 00000001 00000002 00000000\n";
         let sums = conntrack(text);
         assert_eq!(
             sums,
-            BTreeMap::from([("found", 11), ("drop", 3), ("early_drop", 16)])
+            BTreeMap::from([("clash_resolve", 0), ("drop", 3), ("error", 16)])
         );
         let now = Statistics {
             conntrack: sums,

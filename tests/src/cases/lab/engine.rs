@@ -1,4 +1,4 @@
-//! The lab's engine: what it sends is what tracker counts, and nothing of it is left behind.
+//! What the lab's engine sends is what tracker counts.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,32 +10,18 @@ use tracker_user::lab::net::{Settings, Topology};
 use tracker_user::lab::run::{self, Options, Report};
 use tracker_user::lab::watcher::Watcher;
 
-use super::faces::fresh;
-use super::measured::watch;
-use super::places::TIMEOUTS;
-use super::tracker::{program, show};
-use super::{Case, Kind};
+use crate::cases::faces::fresh;
+use crate::cases::measured::watch;
+use crate::cases::places::TIMEOUTS;
+use crate::cases::tracker::{program, show};
 use crate::lab::{Scribe, population};
 use crate::truth::{Ledger, diff, expect};
-
-/// The cases of this file.
-pub fn cases() -> Vec<Case> {
-    vec![
-        Case {
-            name: "lab_engine",
-            kind: Kind::Free(|| engine("lab_engine", false)),
-        },
-        Case {
-            name: "lab_masquerade",
-            kind: Kind::Free(|| engine("lab_masquerade", true)),
-        },
-    ]
-}
 
 /// Rounds of the population.
 const ROUNDS: u32 = 25;
 
-fn engine(name: &str, masquerade: bool) -> Result<()> {
+/// Sends the population while tracker watches, and compares.
+pub fn engine(name: &str, masquerade: bool) -> Result<()> {
     let topology = Topology::create(&Settings {
         masquerade,
         sysctls: TIMEOUTS
