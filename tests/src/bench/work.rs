@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tracker_user::lab::priority::run_first;
 
 use super::flush::Flush;
 use super::measured::{Measured, Priority, Programs};
 use super::programs;
 use super::traffic;
-use crate::traffic::run_first;
 
 /// Batches that are measured, after one that warms up.
 const BATCHES: usize = 11;

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tracker_user::lab::clock::Clock;
 
 use super::bpf::Objects;
 use super::tracker::{finish, program, show};
 use super::{Case, Kind, PREFIX};
-use crate::clock::Clock;
 use crate::net::{SERVER4, Topology};
 
 /// The cases of this file.

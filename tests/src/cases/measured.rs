@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use serde_json::Value;
+use tracker_user::lab::clock::ClockError;
 
 use super::places::Places;
 use super::tracker::{end_with, program, show};
 use super::{Kind, Measured, all};
-use crate::clock::ClockError;
 use crate::net::{NetError, Topology};
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::{Ledger, LedgerError, Watch, diff, expect};
@@ -145,7 +145,8 @@ pub fn traffic(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn watch(
+/// What the comparison needs to know of a watch.
+pub fn watch(
     span: (u64, u64),
     report: &Value,
     namespaces: Vec<(String, u64)>,

@@ -5,6 +5,7 @@ mod clash;
 mod errors;
 mod faces;
 mod hooks;
+mod lab;
 mod leftovers;
 mod limit;
 mod measured;
@@ -95,6 +96,7 @@ pub fn all() -> Vec<Case> {
         faces::cases(),
         errors::cases(),
         refusals::cases(),
+        lab::cases(),
         leftovers::cases(),
     ]
     .into_iter()

@@ -8,7 +8,7 @@ use crate::traffic::{Stage, TrafficError};
 use crate::truth::Ledger;
 
 /// Settings of the router's timers in seconds: short, so that a case is, and no two alike that could be confused.
-const TIMEOUTS: [(&str, u64); 17] = [
+pub const TIMEOUTS: [(&str, u64); 17] = [
     ("tcp_timeout_syn_sent", 12),
     ("tcp_timeout_syn_recv", 9),
     ("tcp_timeout_established", 50),

@@ -3,7 +3,6 @@
 //! Every exchange starts just after a tick of the kernel and ends in the same jiffy, so its times are known exactly.
 
 mod datagram;
-mod priority;
 mod raw;
 mod stage;
 mod table;
@@ -11,14 +10,14 @@ mod tcp;
 mod wire;
 
 pub use datagram::{Echo, Flow};
-pub use priority::run_first;
 pub use raw::Raw;
 pub use stage::Stage;
 pub use table::Sent;
 pub use tcp::{Conn, Side};
 pub use wire::{Segment, Wire};
 
-use crate::clock::ClockError;
+use tracker_user::lab::clock::ClockError;
+
 use crate::net::NetError;
 
 /// What can go wrong while traffic is made.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{TrafficError, run_first, socket};
-use crate::clock::Clock;
+use tracker_user::lab::{clock::Clock, priority::run_first};
+
+use super::{TrafficError, socket};
 use crate::net::{Netns, Topology};
 use crate::truth::{Entry, Followed, Ledger, Name, Reason, Step};
 

@@ -1,13 +1,16 @@
 //! The kernel's jiffies as seen from user space.
 //!
-//! Conntrack's times are jiffies. The tick comes at a constant phase of the monotonic clock, so after that phase is
-//! measured once, each moment has a jiffy number, the differences of which are exact. Traffic that starts just after a
-//! tick and takes less than the rest of the jiffy happens in one jiffy as a whole.
+//! Conntrack's times are jiffies. The tick comes at a constant phase of the monotonic clock, so after
+//! that phase is measured once, each moment has a jiffy number, the differences of which are exact.
+//! Traffic that starts just after a tick and takes less than the rest of the jiffy happens in one
+//! jiffy as a whole.
 
 use std::time::Duration;
 
-use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, ClockNanosleepFlags, clock_getres, clock_gettime, clock_nanosleep};
+use nix::{
+    sys::time::TimeSpec,
+    time::{ClockId, ClockNanosleepFlags, clock_getres, clock_gettime, clock_nanosleep},
+};
 
 /// What can go wrong with the time.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,9 @@ pub struct Clock {
 
 impl Clock {
     /// Measures length and phase of the tick. Takes two jiffies.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
     pub fn calibrate() -> Result<Self, ClockError> {
         let tick_ns = nanos(clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?);
         // The handler runs a little after the tick, never before it: the earlier of two is the nearer.
@@ -62,23 +68,68 @@ impl Clock {
     }
 
     /// The jiffy that it is now.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
     pub fn now(&self) -> Result<u64, ClockError> {
-        Ok((monotonic()? + self.tick_ns - self.phase_ns) / self.tick_ns)
+        Ok(self.jiffy_at(monotonic()?))
+    }
+
+    /// The jiffies that it may be now: two of them only near a tick, the phase of which is not known
+    /// to the nanosecond.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
+    pub fn around(&self) -> Result<(u64, u64), ClockError> {
+        let now = monotonic()?;
+        let spare = self.tick_ns / 100;
+        Ok((self.jiffy_at(now - spare), self.jiffy_at(now + spare)))
+    }
+
+    /// How long it is until a jiffy begins; nothing if it has begun.
+    ///
+    /// # Errors
+    /// When the clock cannot be read.
+    pub fn time_to(&self, jiffy: u64) -> Result<Duration, ClockError> {
+        let left = self.beginning_of(jiffy).saturating_sub(monotonic()?);
+        Ok(Duration::from_nanos(left))
+    }
+
+    /// Sleeps until a jiffy has begun, if it has not.
+    ///
+    /// # Errors
+    /// When the clock refuses.
+    pub fn sleep_to(&self, jiffy: u64) -> Result<(), ClockError> {
+        sleep_until(self.beginning_of(jiffy))
+    }
+
+    fn jiffy_at(&self, ns: u64) -> u64 {
+        (ns + self.tick_ns - self.phase_ns) / self.tick_ns
+    }
+
+    /// A little after the tick.
+    fn beginning_of(&self, jiffy: u64) -> u64 {
+        jiffy * self.tick_ns + self.phase_ns - self.tick_ns + self.tick_ns / 50
     }
 
     /// Waits for the beginning of a jiffy and gives back its number.
+    ///
+    /// # Errors
+    /// When the clock refuses.
     pub fn align(&self) -> Result<u64, ClockError> {
         self.until(self.now()? + 1)
     }
 
     /// Waits for the beginning of jiffy `target`, or of the next one if that is past.
+    ///
+    /// # Errors
+    /// When the clock refuses.
     pub fn until(&self, target: u64) -> Result<u64, ClockError> {
         let mut target = target;
         loop {
-            let start = target * self.tick_ns + self.phase_ns - self.tick_ns;
-            sleep_until(start + self.tick_ns / 50)?;
+            self.sleep_to(target)?;
             // A wake-up that came late is no beginning: take the next jiffy.
-            if monotonic()? < start + self.tick_ns / 4 {
+            if monotonic()? < self.beginning_of(target) + self.tick_ns / 4 {
                 return Ok(target);
             }
             target = self.now()? + 1;
@@ -86,6 +137,9 @@ impl Clock {
     }
 
     /// Fails if `what`, begun in jiffy `began`, has not ended in it.
+    ///
+    /// # Errors
+    /// [`ClockError::Straddled`], or when the clock cannot be read.
     pub fn same_jiffy(&self, began: u64, what: &str) -> Result<(), ClockError> {
         let took = self.now()? - began;
         if took == 0 {
@@ -143,5 +197,9 @@ mod tests {
         };
         assert_eq!(clock.jiffies(Duration::from_secs(2)), 500);
         assert!((clock.jiffy_s() - 0.004).abs() < 1e-9);
+        assert_eq!(clock.jiffy_at(8_999_999), 2);
+        assert_eq!(clock.jiffy_at(9_000_000), 3);
+        assert_eq!(clock.jiffy_at(clock.beginning_of(3)), 3);
+        assert_eq!(clock.jiffy_at(clock.beginning_of(3) - 100_000), 2);
     }
 }

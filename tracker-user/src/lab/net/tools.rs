@@ -1,12 +1,18 @@
 //! Running `ip`, `nft` and `conntrack`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    io::Write,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nix::sys::{prctl, signal::Signal};
 
 use super::NetError;
 
-/// Where the full tools live; busybox's applets of the same name, earlier in PATH, understand too little.
+/// Where the full tools live; busybox's applets of the same name, earlier in PATH, understand too
+/// little.
 const DIRS: [&str; 6] = [
     "/usr/sbin",
     "/sbin",
@@ -24,6 +30,9 @@ pub struct Tool {
 }
 
 /// Finds a program by name.
+///
+/// # Errors
+/// When it is not where such programs are.
 pub fn tool(name: &'static str) -> Result<Tool, NetError> {
     DIRS.iter()
         .map(|dir| Path::new(dir).join(name))
@@ -45,24 +54,35 @@ impl Tool {
     }
 
     /// Runs the program with words of one line and gives back its stdout.
+    ///
+    /// # Errors
+    /// When it cannot be run, or says no.
     pub fn run(&self, line: &str) -> Result<String, NetError> {
         self.feed(line, "")
     }
 
     /// Runs the program with `input` on its stdin.
+    ///
+    /// # Errors
+    /// When it cannot be run, or says no.
     pub fn feed(&self, line: &str, input: &str) -> Result<String, NetError> {
         let what = format!("{} {line}", self.name);
         let spawn = |source| NetError::Spawn {
             what: what.clone(),
             source,
         };
-        let mut child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        command
             .args(line.split_whitespace())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(spawn)?;
+            .stderr(Stdio::piped());
+        // SAFETY: between fork and exec there is one system call, and no memory is allocated.
+        unsafe {
+            // It would keep alive the namespace that it is in.
+            command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into))
+        };
+        let mut child = command.spawn().map_err(spawn)?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends without reading closes the pipe; its exit status says why.
             let _ = stdin.write_all(input.as_bytes());

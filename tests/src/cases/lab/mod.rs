@@ -1,0 +1,29 @@
+//! The lab: what it sends is what tracker counts, it sends nowhere else, and leaves nothing behind.
+
+mod engine;
+mod killed;
+mod refuses;
+
+use super::{Case, Kind};
+
+/// The cases of this folder.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case {
+            name: "lab_engine",
+            kind: Kind::Free(|| engine::engine("lab_engine", false)),
+        },
+        Case {
+            name: "lab_masquerade",
+            kind: Kind::Free(|| engine::engine("lab_masquerade", true)),
+        },
+        Case {
+            name: "lab_refuses",
+            kind: Kind::Free(refuses::refuses),
+        },
+        Case {
+            name: "lab_killed",
+            kind: Kind::Free(killed::killed),
+        },
+    ]
+}

@@ -1,0 +1,42 @@
+//! The lab sends in its own namespaces and on a veth, or not at all.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use tracker_user::lab::net::{END, Held, Namespace, Settings, Topology};
+use tracker_user::lab::send::{SendError, Wire};
+
+/// Tries all that has to be refused, and what has to be allowed.
+pub fn refuses() -> Result<()> {
+    let topology = Topology::create(&Settings::default())?;
+    Wire::open(&topology.client, END)?;
+
+    // Also where the interface would be the right one.
+    let own = Namespace::at("own", [PathBuf::from("/proc/self/ns/net")]);
+    own.ip("link add lab-test type veth peer name lab-peer\n")?;
+    let first = Wire::open(&own, "lab-test");
+    own.ip("link delete lab-test\n")?;
+    ensure!(
+        matches!(
+            first,
+            Err(SendError::NotOurs {
+                what: "the machine's first"
+            })
+        ),
+        "in the first namespace: {first:?}"
+    );
+
+    let other = Held::create("other")?;
+    for name in ["lo", END] {
+        // Its name makes no interface a veth.
+        other.ip(&format!(
+            "link set lo down\nlink set lo name {name}\nlink set {name} up\n"
+        ))?;
+        let looped = Wire::open(&other, name);
+        ensure!(
+            matches!(looped, Err(SendError::NotVeth { .. })),
+            "on the loopback as {name}: {looped:?}"
+        );
+    }
+    Ok(())
+}
