@@ -1,9 +1,13 @@
 //! What tracker's whole report about a watch must hold.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
-use super::ledger::Ledger;
+use super::fold;
+use super::hist::Measure;
+use super::ledger::{Ledger, Name};
 use super::page::Page;
 use super::scope::Scope;
 
@@ -49,11 +53,43 @@ pub struct Watch {
 /// What the report must hold.
 #[must_use]
 pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
+    let measure = Measure {
+        jiffy_s: ledger.jiffy_s,
+        slack: ledger.slack,
+    };
+    let mut wants = head(watch, measure);
+    let causes = |namespace: Option<&str>| {
+        let mut causes = BTreeMap::new();
+        let entries = ledger.entries.iter();
+        for entry in entries.filter(|it| namespace.is_none_or(|name| name == it.namespace)) {
+            for (cause, times) in &entry.causes {
+                *causes.entry(cause.clone()).or_insert(0) += times;
+            }
+        }
+        causes
+    };
+    // The settings of all together are one namespace's only if there is one.
+    let only = (watch.namespaces.len() == 1).then(|| watch.namespaces[0].0.as_str());
+    let only = only.and_then(|name| ledger.settings.get(name));
+    let all = fold::ledger(ledger, None, watch.span);
+    part(&mut wants, "", &all, &causes(None), measure, watch, only);
+    for (namespace, inum) in &watch.namespaces {
+        let at = name(&mut wants, namespace, *inum);
+        let one = fold::ledger(ledger, Some(namespace), watch.span);
+        let causes = causes(Some(namespace));
+        let settings = ledger.settings.get(namespace);
+        part(&mut wants, &at, &one, &causes, measure, watch, settings);
+    }
+    wants
+}
+
+/// What the report must say of the watch itself.
+pub fn head(watch: &Watch, measure: Measure) -> Wants {
     let mut wants = Wants::default();
     for field in ["host", "started"] {
         wants.put(field, Want::Anything);
     }
-    let seconds = (watch.span.1 - watch.span.0) as f64 * ledger.jiffy_s;
+    let seconds = (watch.span.1 - watch.span.0) as f64 * measure.jiffy_s;
     wants.put("schema_version", Want::Count(1));
     wants.put("source", Want::Is(json!("ebpf")));
     wants.put("kernel", Want::Is(json!(watch.kernel)));
@@ -72,52 +108,46 @@ pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
     for loss in LOSSES {
         wants.put(format!("losses.{loss}"), Want::Count(0));
     }
-    // The settings of all together are one namespace's only if there is one.
-    let only = (watch.namespaces.len() == 1).then(|| watch.namespaces[0].0.as_str());
-    scope(&mut wants, "", ledger, watch, None, only);
-    for (name, inum) in &watch.namespaces {
-        let at = format!("namespaces[{name}].");
-        wants.put(format!("{at}name"), Want::Anything);
-        wants.put(format!("{at}inum"), Want::Count(*inum));
-        scope(&mut wants, &at, ledger, watch, Some(name), Some(name));
-    }
     wants
 }
 
-fn scope(
+/// What the report must say of a namespace's name, and what the paths of its part begin with.
+pub fn name(wants: &mut Wants, name: &str, inum: u64) -> String {
+    let at = format!("namespaces[{name}].");
+    wants.put(format!("{at}name"), Want::Anything);
+    wants.put(format!("{at}inum"), Want::Count(inum));
+    at
+}
+
+/// What the report must say of a scope, with the causes for which something in it is not attributed to a timer.
+pub fn part(
     wants: &mut Wants,
     at: &str,
-    ledger: &Ledger,
+    scope: &Scope,
+    causes: &BTreeMap<Name, u64>,
+    measure: Measure,
     watch: &Watch,
-    count: Option<&str>,
-    settings: Option<&str>,
+    settings: Option<&BTreeMap<Name, u64>>,
 ) {
     let mut page = Page {
         wants,
         at,
-        ledger,
+        measure,
         duration_s: watch.duration_s,
         settings,
     };
-    Scope::count(ledger, count, watch.span).want(&mut page);
+    scope.want(&mut page);
     let (max, buckets) = watch.table;
     page.put("table.max", Want::Count(max));
     page.put("table.buckets", Want::Count(buckets));
     for cause in UNATTRIBUTED {
-        let met: u64 = ledger
-            .entries
-            .iter()
-            .filter(|entry| count.is_none_or(|name| name == entry.namespace))
-            .filter_map(|entry| entry.causes.get(cause))
-            .sum();
+        let met = causes.get(cause).copied().unwrap_or(0);
         page.put(&format!("unattributed.{cause}"), Want::Count(met));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::{Entry, Followed, Reason, Step, diff, flatten};
     use super::*;
 

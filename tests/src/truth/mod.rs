@@ -2,11 +2,14 @@
 
 mod compare;
 mod expect;
+mod fold;
 mod hist;
 mod ledger;
 mod page;
+mod run;
 mod scope;
 
 pub use compare::{Want, Wants, diff, flatten};
 pub use expect::{Watch, expect};
 pub use ledger::{Entry, Followed, Ledger, LedgerError, Name, Reason, Step, UNTOLD};
+pub use run::expect_run;

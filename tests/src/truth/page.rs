@@ -1,8 +1,12 @@
 //! The part of a report about one scope, on its way to being expected.
 
+use std::collections::BTreeMap;
+
+use tracker_user::lab::truth::{Samples, Span};
+
 use super::compare::{Want, Wants};
-use super::hist::Samples;
-use super::ledger::Ledger;
+use super::hist::{self, Measure, Zero};
+use super::ledger::Name;
 
 /// Where the wishes about one scope go, and what they are measured by.
 pub struct Page<'a> {
@@ -10,12 +14,12 @@ pub struct Page<'a> {
     pub wants: &'a mut Wants,
     /// What the paths of this part begin with; it ends in a dot unless it is empty.
     pub at: &'a str,
-    /// The truth.
-    pub ledger: &'a Ledger,
+    /// How times are measured.
+    pub measure: Measure,
     /// Length of the watch in seconds.
     pub duration_s: f64,
-    /// The namespace whose settings this part shows, if they are one namespace's.
-    pub settings: Option<&'a str>,
+    /// The timers' settings that this part shows, if they are one namespace's.
+    pub settings: Option<&'a BTreeMap<Name, u64>>,
 }
 
 impl Page<'_> {
@@ -25,17 +29,17 @@ impl Page<'_> {
     }
 
     /// Sets what a histogram of this part must show.
-    pub fn samples(&mut self, path: &str, samples: &Samples) {
+    pub fn samples(&mut self, path: &str, samples: &Samples, zero: Zero) {
         let path = format!("{}{path}", self.at);
-        samples.want(self.wants, &path, self.ledger.jiffy_s, self.ledger.slack);
+        hist::want(samples, zero, self.wants, &path, self.measure);
     }
 
     /// A time in jiffies as seconds over `per`, with room for the histogram's width and a second of sampling.
-    pub fn span(&self, low: u64, high: u64, per: f64) -> Want {
-        let seconds = |jiffies: u64| jiffies as f64 * self.ledger.jiffy_s;
+    pub fn span(&self, span: Span, per: f64) -> Want {
+        let seconds = |jiffies: u64| jiffies as f64 * self.measure.jiffy_s;
         Want::Between(
-            seconds(low) * 0.95 / per - 0.05,
-            seconds(high) * 1.05 / per + 0.05,
+            seconds(span.low) * 0.95 / per - 0.05,
+            seconds(span.high) * 1.05 / per + 0.05,
         )
     }
 }
