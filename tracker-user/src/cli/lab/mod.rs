@@ -1,0 +1,23 @@
+//! `tracker lab`.
+
+mod list;
+mod show;
+
+use super::Exit;
+
+/// What the lab is to do.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Say which scenarios there are
+    List(list::Args),
+    /// Print a built-in scenario's file, to begin one's own with
+    Show(show::Args),
+}
+
+/// Does it.
+pub fn run(command: &Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::List(args) => list::run(args),
+        Command::Show(args) => show::run(args),
+    }
+}
