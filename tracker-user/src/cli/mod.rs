@@ -2,6 +2,7 @@
 
 mod child;
 mod exit;
+mod lab;
 mod live;
 mod profile;
 mod recommend;
@@ -33,6 +34,9 @@ enum Command {
     Show(show::Args),
     /// Recommend settings from one or more recordings
     Recommend(recommend::Args),
+    /// Make known traffic between namespaces of its own
+    #[command(subcommand)]
+    Lab(lab::Command),
 }
 
 /// Levels of diagnostics.
@@ -81,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Profile(args) => profile::run(args, cli.log_level),
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),
+        Command::Lab(command) => lab::run(command),
     };
     match result {
         Ok(exit) => exit.into(),
