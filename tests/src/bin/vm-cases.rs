@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracker_tests::{cases, lab};
+use tracker_tests::cases;
 
 #[derive(Parser)]
 #[command(
@@ -28,32 +28,12 @@ enum Part {
         /// The case
         name: String,
     },
-    /// Let as many new flows as can be sent through a router, in namespaces of this process
-    #[command(hide = true)]
-    Flood {
-        /// Flows
-        flows: u32,
-        /// Senders
-        #[arg(long, default_value_t = 1)]
-        threads: usize,
-        /// Entries that the table takes
-        #[arg(long)]
-        max: Option<u64>,
-    },
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(part) = args.part {
-        let done = match part {
-            Part::Traffic { name } => cases::traffic(&name),
-            Part::Flood {
-                flows,
-                threads,
-                max,
-            } => lab::run_flood(flows, threads, max),
-        };
-        return match done {
+    if let Some(Part::Traffic { name }) = args.part {
+        return match cases::traffic(&name) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("vm-cases: {error:#}");

@@ -1,11 +1,9 @@
 //! Traffic for the lab's engine, and a witness that writes it into a ledger.
 
-mod flood;
 mod nothing;
 mod population;
 mod scribe;
 
-pub use flood::{flood, run_flood};
 pub use nothing::no_namespace_is_left;
 pub use population::population;
 pub use scribe::Scribe;

@@ -2,10 +2,13 @@
 
 use std::process::{ExitCode, ExitStatus};
 
-use crate::source::{SourceError, ebpf::StartError};
+use crate::{
+    lab::{net::NetError, run::RunError, scenario::ScenarioError},
+    source::{SourceError, ebpf::StartError},
+};
 
 /// Shown under `--help`.
-pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot observe here, 4 done, but \
+pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot be done here, 4 done, but \
 with losses; profile -- CMD passes on the status of CMD.";
 
 /// Exit status.
@@ -17,7 +20,7 @@ pub enum Exit {
     Failed,
     /// Bad usage.
     Usage,
-    /// This kernel, or this user, cannot observe.
+    /// This kernel, or this user, cannot.
     CannotObserve,
     /// Done, but something was lost.
     Losses,
@@ -66,12 +69,35 @@ pub fn of(error: &anyhow::Error) -> Exit {
         Some(_) => return Exit::CannotObserve,
         None => {}
     }
-    if error.downcast_ref::<UsageError>().is_some() {
+    if error.downcast_ref::<UsageError>().is_some()
+        || error.downcast_ref::<ScenarioError>().is_some()
+    {
         Exit::Usage
+    } else if let Some(net) = error.downcast_ref::<NetError>() {
+        of_net(net)
+    } else if let Some(run) = error.downcast_ref::<RunError>() {
+        of_run(run)
     } else if error.downcast_ref::<SourceError>().is_some() {
         Exit::Losses
     } else {
         Exit::Failed
+    }
+}
+
+fn of_net(error: &NetError) -> Exit {
+    match error {
+        NetError::Missing(_) | NetError::Make { .. } | NetError::Table { .. } => {
+            Exit::CannotObserve
+        }
+        _ => Exit::Failed,
+    }
+}
+
+fn of_run(error: &RunError) -> Exit {
+    match error {
+        RunError::Cpus { .. } => Exit::Usage,
+        RunError::Net(net) => of_net(net),
+        _ => Exit::Failed,
     }
 }
 

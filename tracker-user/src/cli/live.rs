@@ -82,6 +82,7 @@ impl Live {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// Style of a line; the template is one of this program's own.
+pub fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,6 +14,7 @@ pub struct Control {
     stopped: Mutex<bool>,
     asked: Condvar,
     packets: AtomicU64,
+    settling: AtomicBool,
 }
 
 impl Control {
@@ -43,6 +44,16 @@ impl Control {
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.packets.load(Ordering::Relaxed)
+    }
+
+    /// All packets are sent, and entries are left to expire.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn settle(&self) {
+        self.settling.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn count(&self, packets: usize) {

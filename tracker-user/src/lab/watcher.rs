@@ -7,8 +7,6 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use nix::sys::{prctl, signal::Signal};
-
 /// A watch cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
@@ -57,8 +55,6 @@ impl Watcher {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // Ctrl-C is for the lab, which then ends the watch in its time.
         command.process_group(0);
-        // SAFETY: between fork and exec there is one system call, and no memory is allocated.
-        unsafe { command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGTERM).map_err(Into::into)) };
         let mut child = command.spawn().map_err(fail)?;
         let mut answer = [0; 1];
         let mut ask = || -> io::Result<()> {

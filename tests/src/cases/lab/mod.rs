@@ -1,7 +1,7 @@
 //! The lab: what it sends is what tracker counts, it sends nowhere else, and leaves nothing behind.
 
+mod ends;
 mod engine;
-mod killed;
 mod refuses;
 
 use super::{Case, Kind};
@@ -23,7 +23,11 @@ pub fn cases() -> Vec<Case> {
         },
         Case {
             name: "lab_killed",
-            kind: Kind::Free(killed::killed),
+            kind: Kind::Free(ends::killed),
+        },
+        Case {
+            name: "lab_interrupted",
+            kind: Kind::Free(ends::interrupted),
         },
     ]
 }

@@ -1,7 +1,9 @@
 //! `tracker lab`.
 
 mod list;
+mod run;
 mod show;
+mod signals;
 
 use super::Exit;
 
@@ -12,6 +14,8 @@ pub enum Command {
     List(list::Args),
     /// Print a built-in scenario's file, to begin one's own with
     Show(show::Args),
+    /// Make a scenario's traffic, exact to the packet, and tell the truth about it
+    Run(run::Args),
 }
 
 /// Does it.
@@ -19,5 +23,6 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
     match command {
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
+        Command::Run(args) => run::run(args),
     }
 }

@@ -102,6 +102,7 @@ pub fn run(
     let sent = place.send(traffic, witness, options.threads)?;
     let span = (start, clock.now()?.max(start));
     let after = Statistics::of(&topology.router)?;
+    control.settle();
     let flush = settle::settle(topology, &clock, witness, options.settle, control)?;
     Ok(Report {
         sent,

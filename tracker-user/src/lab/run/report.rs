@@ -44,6 +44,12 @@ impl Report {
         self.is_stopped
     }
 
+    /// The jiffy in which the table was flushed.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.flush.to
+    }
+
     /// Length of the traffic.
     #[must_use]
     pub fn seconds(&self) -> f64 {

@@ -18,10 +18,10 @@ pub struct Flush {
 /// How far from the flush no entry is to expire.
 const CALM: Duration = Duration::from_secs(1);
 /// How long such a moment is worth waiting for.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Waits so long, and on until no entry is about to expire; then deletes all that are left. Asked to
-/// stop, it does that at once.
+/// Waits until all have expired that do within this time, and on until no other is about to; then
+/// deletes all that are left. Asked to stop, it does that at once.
 pub fn settle(
     topology: &Topology,
     clock: &Clock,
@@ -29,15 +29,15 @@ pub fn settle(
     length: Duration,
     control: &Control,
 ) -> Result<Flush, RunError> {
-    let calm = clock.jiffies(CALM);
-    let earliest = clock.now()? + clock.jiffies(length);
+    let calm = clock.jiffies(CALM).max(1);
+    let now = clock.now()?;
     // No packet comes any more, so what is to come is known by now.
+    let earliest = last_within(witness, now, now + clock.jiffies(length));
     let is_calm = |witness: &dyn Witness, jiffy: u64| {
         !witness.expires(jiffy.saturating_sub(calm), jiffy + calm)
     };
-    let candidates = (earliest..earliest + clock.jiffies(PATIENCE)).step_by(calm as usize / 2);
+    let mut candidates = (earliest..earliest + clock.jiffies(PATIENCE)).step_by(calm as usize);
     let chosen = candidates
-        .into_iter()
         .find(|&jiffy| is_calm(witness, jiffy))
         .unwrap_or(earliest);
     if !control.wait(clock.time_to(chosen)?) {
@@ -49,4 +49,46 @@ pub fn settle(
     let (_, to) = clock.around()?;
     witness.flushed(from, to);
     Ok(Flush { from, to, is_calm })
+}
+
+/// The first jiffy after which nothing expires until `end`.
+fn last_within(witness: &dyn Witness, begin: u64, end: u64) -> u64 {
+    let (mut first, mut last) = (begin, end);
+    while first < last {
+        let middle = first.midpoint(last);
+        if witness.expires(middle, end) {
+            first = middle + 1;
+        } else {
+            last = middle;
+        }
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::packet::Packet;
+
+    /// Entries that expire at these jiffies.
+    struct Entries(Vec<u64>);
+
+    impl Witness for Entries {
+        fn sent(&mut self, _packet: &Packet, _from: u64, _to: u64) {}
+
+        fn expires(&self, from: u64, to: u64) -> bool {
+            self.0.iter().any(|at| (from..=to).contains(at))
+        }
+
+        fn flushed(&mut self, _from: u64, _to: u64) {}
+    }
+
+    #[test]
+    fn what_expires_in_time_is_waited_for_and_nothing_else() {
+        let entries = Entries(vec![90, 120, 150, 300]);
+        assert_eq!(last_within(&entries, 100, 200), 151);
+        assert_eq!(last_within(&entries, 100, 140), 121);
+        assert_eq!(last_within(&entries, 200, 250), 200);
+        assert_eq!(last_within(&entries, 100, 100), 100);
+    }
 }

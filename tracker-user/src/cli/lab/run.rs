@@ -1,0 +1,173 @@
+//! `tracker lab run`.
+
+use std::{
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde_json::json;
+use tracker_common::Timer;
+
+use super::signals;
+use crate::{
+    cli::{Exit, print},
+    lab::{
+        clock::Clock,
+        control::Control,
+        net::{Settings, Topology},
+        run::{self, Options, Report},
+        scenario::{Overrides, Scenario},
+        truth::{About, Truth, TruthFile},
+        watcher::Watcher,
+    },
+    units,
+};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A name of `tracker lab list`, or a file that ends in .toml
+    #[arg(value_name = "SCENARIO|FILE")]
+    scenario: String,
+    /// Connections a second, of all populations together [default: as the scenario says]
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+    /// For how long connections begin [default: as the scenario says]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    duration: Option<Duration>,
+    /// The same seed gives the same packets
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Senders, each on a CPU of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Write what was sent, and what an observer has to see of it
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Watch the router with tracker profile, and write its recording
+    #[arg(long, value_name = "FILE")]
+    watch: Option<PathBuf>,
+    /// How long entries may expire at the end, before the rest are deleted [default: 5m with --truth
+    /// or --watch, else 0s]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    settle: Option<Duration>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long an observer's entries may expire by themselves, unless told.
+const SETTLE: Duration = Duration::from_secs(300);
+
+impl Args {
+    fn options(&self) -> Options {
+        let is_observed = self.truth.is_some() || self.watch.is_some();
+        let usual = if is_observed { SETTLE } else { Duration::ZERO };
+        Options {
+            threads: self.threads,
+            settle: self.settle.unwrap_or(usual),
+        }
+    }
+}
+
+/// Makes the lab, sends the traffic, and says what became of it.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let scenario = Scenario::find(&args.scenario)?;
+    let overrides = Overrides {
+        duration: args.duration,
+        rate: args.rate,
+    };
+    let traffic = scenario.traffic(args.seed, &overrides)?;
+    let control = Arc::new(Control::default());
+    signals::heed(Arc::clone(&control)).context("signals cannot be taken")?;
+    let topology = Topology::create(&Settings {
+        masquerade: scenario.masquerade,
+        sysctls: scenario.sysctls.clone(),
+        max: scenario.max,
+        buckets: scenario.buckets,
+    })?;
+    say_where(&topology, &scenario);
+    let watcher = match &args.watch {
+        Some(recording) => {
+            let program = std::env::current_exe().context("this program's path is unknown")?;
+            let router = topology.router.path();
+            Some(Watcher::start(
+                &program,
+                router,
+                recording,
+                Stdio::inherit(),
+            )?)
+        }
+        None => None,
+    };
+    let about = About {
+        scenario: scenario.name.clone(),
+        seed: args.seed,
+        jiffy_s: Clock::calibrate()?.jiffy_s(),
+    };
+    let mut truth = Truth::new(about, |timer| seconds(&topology, &scenario, timer));
+    let report = run::run(&topology, traffic, &mut truth, &args.options(), &control)?;
+    let watched = watcher.map(Watcher::finish).transpose()?;
+    drop(topology);
+    let truth = truth.report(report.end());
+    if let Some(path) = &args.truth {
+        truth.save(path)?;
+    }
+    print(&if args.json {
+        json(&report, &truth)
+    } else {
+        text(&report, &truth)
+    })?;
+    Ok(exit(&report, watched))
+}
+
+/// A timer's length as the router has it.
+fn seconds(topology: &Topology, scenario: &Scenario, timer: Timer) -> u64 {
+    let name = format!("net.netfilter.nf_conntrack_{}", timer.name());
+    let set = topology.router.sysctl(&name);
+    set.unwrap_or_else(|_| scenario.timeouts.seconds(timer))
+}
+
+fn say_where(topology: &Topology, scenario: &Scenario) {
+    let router = topology.router.path().display();
+    eprintln!("The router is {router}. Watch it with: tracker profile --netns {router}");
+    if let Some((max, before)) = scenario.max.zip(topology.size_before()) {
+        eprintln!(
+            "nf_conntrack_max of this machine is {} until the lab ends, then {} again",
+            units::grouped(max),
+            units::grouped(before)
+        );
+    }
+}
+
+fn json(report: &Report, truth: &TruthFile) -> String {
+    let mut value = report.json();
+    value["scenario"] = json!(truth.about.scenario);
+    value["seed"] = json!(truth.about.seed);
+    value["entries"] = json!(truth.tally.insert_count());
+    value["spoiled"] = json!(truth.spoiled);
+    format!("{value:#}")
+}
+
+fn text(report: &Report, truth: &TruthFile) -> String {
+    let mut text = format!("{}: {}", truth.about.scenario, report.text());
+    if truth.spoiled > 0 {
+        text += &format!(
+            "\n{} too late for what they were to do: the truth is off by them",
+            units::plural(truth.spoiled, "packet came", "packets came")
+        );
+    }
+    text
+}
+
+fn exit(report: &Report, watched: Option<ExitStatus>) -> Exit {
+    match watched.map(Exit::of_command) {
+        Some(exit @ (Exit::Failed | Exit::Command(_))) => exit,
+        _ if report.is_stopped() => Exit::Command(130),
+        _ if report.lost() > 0 => Exit::Losses,
+        _ => Exit::Done,
+    }
+}
