@@ -71,9 +71,21 @@ impl Wants {
 
     /// Replaces every wish whose path ends so.
     pub fn loosen(&mut self, ending: &str, want: &Want) {
-        for (_, held) in self.0.iter_mut().filter(|(path, _)| path.ends_with(ending)) {
+        self.loosen_all(|path| path.ends_with(ending), want);
+    }
+
+    /// Replaces every wish with such a path.
+    pub fn loosen_all(&mut self, is_meant: impl Fn(&str) -> bool, want: &Want) {
+        for (_, held) in self.0.iter_mut().filter(|(path, _)| is_meant(path)) {
             *held = want.clone();
         }
+    }
+
+    /// What precedes this path wherever it is wished for: the parts of the report that have it.
+    #[must_use]
+    pub fn parts(&self, path: &str) -> Vec<String> {
+        let parts = self.0.keys().filter_map(|held| held.strip_suffix(path));
+        parts.map(ToOwned::to_owned).collect()
     }
 }
 

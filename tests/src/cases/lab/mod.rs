@@ -3,12 +3,13 @@
 mod ends;
 mod engine;
 mod refuses;
+mod scenarios;
 
 use super::{Case, Kind};
 
 /// The cases of this folder.
 pub fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         Case {
             name: "lab_engine",
             kind: Kind::Free(|| engine::engine("lab_engine", false)),
@@ -29,5 +30,7 @@ pub fn cases() -> Vec<Case> {
             name: "lab_interrupted",
             kind: Kind::Free(ends::interrupted),
         },
-    ]
+    ];
+    cases.extend(scenarios::cases());
+    cases
 }
