@@ -301,3 +301,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_scenario() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scenarios.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let scenario = Scenario::parse("example", example).unwrap_or_else(|error| panic!("{error}"));
+    assert!(packets(&scenario, 1).len() > 1000);
+}
