@@ -37,8 +37,9 @@ use super::{
 pub struct Options {
     /// Senders, each on a CPU of its own. Connections are dealt out among them.
     pub threads: usize,
-    /// How long entries may expire by themselves after the last packet, before the table is flushed.
-    pub settle: Duration,
+    /// How long entries may expire by themselves after the last packet, before the table is flushed at
+    /// a moment at which none is about to. Without it, the table is flushed at once.
+    pub settle: Option<Duration>,
 }
 
 /// Why a run failed.

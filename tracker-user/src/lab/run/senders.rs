@@ -61,9 +61,7 @@ impl Place<'_> {
         let _bound = Bound::to(cpu)?;
         let mut pace = self.pace(cpu)?;
         let mut tell = |passed: &Passed<'_>| {
-            for packet in passed.packets {
-                witness.sent(packet, passed.from, passed.to);
-            }
+            passed.each(|packet, from, to| witness.sent(packet, from, to));
         };
         for due in traffic {
             if self.control.is_stopped() {
@@ -117,12 +115,10 @@ impl Place<'_> {
         let _bound = Bound::to(cpu)?;
         let mut pace = self.pace(cpu)?;
         let mut tell = |passed: &Passed<'_>| {
+            let mut told = Vec::with_capacity(passed.count());
+            passed.each(|packet, from, to| told.push((*packet, from, to)));
             // Who listens outlives the senders.
-            let _ = results.send(Told {
-                packets: passed.packets.to_vec(),
-                from: passed.from,
-                to: passed.to,
-            });
+            let _ = results.send(told);
         };
         for portion in portions {
             for due in &portion {
@@ -143,18 +139,12 @@ impl Place<'_> {
     }
 }
 
-/// Packets that a sender has let through.
-struct Told {
-    packets: Vec<Packet>,
-    from: u64,
-    to: u64,
-}
+/// Packets that a sender has let through, each with the jiffies between which it passed.
+type Told = Vec<(Packet, u64, u64)>;
 
 fn tell_all(told: &Receiver<Told>, witness: &mut dyn Witness) {
-    for passed in told.try_iter() {
-        for packet in &passed.packets {
-            witness.sent(packet, passed.from, passed.to);
-        }
+    for (packet, from, to) in told.try_iter().flatten() {
+        witness.sent(&packet, from, to);
     }
 }
 
