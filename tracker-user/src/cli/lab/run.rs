@@ -81,6 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         rate: args.rate,
     };
     let traffic = scenario.traffic(args.seed, &overrides)?;
+    args.options().check()?;
     let control = Arc::new(Control::default());
     signals::heed(Arc::clone(&control)).context("signals cannot be taken")?;
     let topology = Topology::create(&Settings {

@@ -79,6 +79,16 @@ pub enum RunError {
     Backlog(io::Error),
 }
 
+impl Options {
+    /// Whether there are CPUs for all senders.
+    ///
+    /// # Errors
+    /// [`RunError::Cpus`], or when the CPUs cannot be counted.
+    pub fn check(&self) -> Result<(), RunError> {
+        cpu::of_senders(self.threads).map(|_| ())
+    }
+}
+
 /// Sends all packets, lets entries expire, and flushes the table.
 ///
 /// # Errors

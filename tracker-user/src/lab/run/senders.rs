@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Control, Pace, Passed, RunError, Sender, Sent,
-    cpu::{Bound, allowed},
+    cpu::{self, Bound},
 };
 use crate::lab::{
     clock::Clock,
@@ -40,15 +40,9 @@ impl Place<'_> {
         witness: &mut dyn Witness,
         threads: usize,
     ) -> Result<Sent, RunError> {
-        let cpus = allowed()?;
-        // The first CPU has most of the machine's other work.
-        match cpus.len().checked_sub(threads.max(1)) {
-            None => Err(RunError::Cpus {
-                threads,
-                cpus: cpus.len(),
-            }),
-            Some(first) if threads <= 1 => self.alone(traffic, witness, cpus[first]),
-            Some(first) => self.several(traffic, witness, &cpus[first..]),
+        match cpu::of_senders(threads)?.as_slice() {
+            &[only] => self.alone(traffic, witness, only),
+            cpus => self.several(traffic, witness, cpus),
         }
     }
 
