@@ -54,7 +54,7 @@ fn send(topology: &Topology, namespace: &str) -> Result<(Report, Ledger)> {
     let mut scribe = Scribe::of(namespace, &TIMEOUTS, clock);
     let options = Options {
         threads: 1,
-        settle: std::time::Duration::from_secs(20),
+        settle: Some(std::time::Duration::from_secs(20)),
     };
     let begin = clock.now()?;
     let traffic = population(ROUNDS);

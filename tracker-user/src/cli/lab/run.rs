@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     watch: Option<PathBuf>,
     /// How long entries may expire at the end, before the rest are deleted [default: 5m with --truth
-    /// or --watch, else 0s]
+    /// or --watch, else not at all]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     settle: Option<Duration>,
     /// Print JSON
@@ -65,10 +65,10 @@ const SETTLE: Duration = Duration::from_secs(300);
 impl Args {
     fn options(&self) -> Options {
         let is_observed = self.truth.is_some() || self.watch.is_some();
-        let usual = if is_observed { SETTLE } else { Duration::ZERO };
+        let usual = is_observed.then_some(SETTLE);
         Options {
             threads: self.threads,
-            settle: self.settle.unwrap_or(usual),
+            settle: self.settle.or(usual),
         }
     }
 }
@@ -81,6 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         rate: args.rate,
     };
     let traffic = scenario.traffic(args.seed, &overrides)?;
+    args.options().check()?;
     let control = Arc::new(Control::default());
     signals::heed(Arc::clone(&control)).context("signals cannot be taken")?;
     let topology = Topology::create(&Settings {

@@ -10,8 +10,21 @@ use super::RunError;
 /// The calling thread's.
 const THREAD: Pid = Pid::from_raw(0);
 
+/// A CPU for each sender. The first one, which has most of the machine's other work, is the last to
+/// be taken.
+pub fn of_senders(threads: usize) -> Result<Vec<usize>, RunError> {
+    let mut cpus = allowed()?;
+    match cpus.len().checked_sub(threads.max(1)) {
+        Some(first) => Ok(cpus.split_off(first)),
+        None => Err(RunError::Cpus {
+            threads,
+            cpus: cpus.len(),
+        }),
+    }
+}
+
 /// CPUs that the calling thread may use.
-pub fn allowed() -> Result<Vec<usize>, RunError> {
+fn allowed() -> Result<Vec<usize>, RunError> {
     let set = sched_getaffinity(THREAD).map_err(bind)?;
     let cpus = 0..CpuSet::count();
     Ok(cpus

@@ -37,8 +37,9 @@ use super::{
 pub struct Options {
     /// Senders, each on a CPU of its own. Connections are dealt out among them.
     pub threads: usize,
-    /// How long entries may expire by themselves after the last packet, before the table is flushed.
-    pub settle: Duration,
+    /// How long entries may expire by themselves after the last packet, before the table is flushed at
+    /// a moment at which none is about to. Without it, the table is flushed at once.
+    pub settle: Option<Duration>,
 }
 
 /// Why a run failed.
@@ -76,6 +77,16 @@ pub enum RunError {
     /// What waits at a CPU cannot be seen.
     #[error("/proc/net/softnet_stat cannot be read: {0}. Mount /proc")]
     Backlog(io::Error),
+}
+
+impl Options {
+    /// Whether there are CPUs for all senders.
+    ///
+    /// # Errors
+    /// [`RunError::Cpus`], or when the CPUs cannot be counted.
+    pub fn check(&self) -> Result<(), RunError> {
+        cpu::of_senders(self.threads).map(|_| ())
+    }
 }
 
 /// Sends all packets, lets entries expire, and flushes the table.

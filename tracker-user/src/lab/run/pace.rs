@@ -111,9 +111,9 @@ impl<'a> Pace<'a> {
             return Ok(());
         }
         let passed = self.sender.pass(self.clock)?;
-        self.sent.packets += passed.packets.len() as u64;
+        self.sent.packets += passed.count() as u64;
         self.sent.bytes += passed.bytes as u64;
-        self.control.count(passed.packets.len());
+        self.control.count(passed.count());
         tell(&passed);
         self.sender.clear();
         self.look()

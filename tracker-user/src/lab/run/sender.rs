@@ -22,19 +22,46 @@ pub struct Sender {
     bytes: Vec<u8>,
     /// Where each packet's frame ends.
     ends: Vec<usize>,
+    spans: Vec<Span>,
+}
+
+/// When some packets have passed, one after the other.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    packets: usize,
+    /// Jiffy before the first, at the earliest.
+    from: u64,
+    /// Jiffy after the last, at the latest.
+    to: u64,
 }
 
 /// Packets that have passed.
 #[derive(Debug)]
 pub struct Passed<'a> {
-    /// In the order in which they were sent.
-    pub packets: &'a [Packet],
+    packets: &'a [Packet],
+    spans: &'a [Span],
     /// Length of their frames.
     pub bytes: usize,
-    /// Jiffy before the first, at the earliest.
-    pub from: u64,
-    /// Jiffy after the last, at the latest.
-    pub to: u64,
+}
+
+impl Passed<'_> {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Each, in the order in which they were sent, with the jiffies between which it passed.
+    pub fn each(&self, mut tell: impl FnMut(&Packet, u64, u64)) {
+        let mut left = self.packets;
+        for span in self.spans {
+            let (these, others) = left.split_at(span.packets);
+            for packet in these {
+                tell(packet, span.from, span.to);
+            }
+            left = others;
+        }
+    }
 }
 
 /// Time for the kernel to pass on what it has put off.
@@ -54,6 +81,7 @@ impl Sender {
             packets: Vec::with_capacity(TOGETHER),
             bytes: Vec::new(),
             ends: Vec::with_capacity(TOGETHER),
+            spans: Vec::with_capacity(TOGETHER),
         })
     }
 
@@ -85,8 +113,8 @@ impl Sender {
     /// # Errors
     /// When a packet cannot be sent.
     pub fn pass(&mut self, clock: &Clock) -> Result<Passed<'_>, RunError> {
-        let (from, _) = clock.around()?;
         let (mut first, mut begin) = (0, 0);
+        let mut before = clock.around()?;
         for run in self.packets.chunk_by(|one, next| one.side == next.side) {
             let wire = match run[0].side {
                 Side::Client => &self.client,
@@ -96,19 +124,38 @@ impl Sender {
             wire.send(&self.bytes, begin, ends)?;
             first += run.len();
             begin = ends.last().copied().unwrap_or(begin);
+            let after = clock.around()?;
+            self.spans.push(Span {
+                packets: run.len(),
+                from: before.0,
+                to: after.1,
+            });
+            before = after;
         }
-        // A packet passes the router in the sender's own system call, unless the kernel has left the
-        // rest to a thread of its own, which then has to run first.
-        while self.backlog.length().map_err(RunError::Backlog)? > 0 {
-            std::thread::sleep(PUT_OFF);
-        }
-        let (_, to) = clock.around()?;
+        self.catch_up(clock)?;
         Ok(Passed {
             packets: &self.packets,
+            spans: &self.spans,
             bytes: self.bytes.len(),
-            from,
-            to,
         })
+    }
+
+    /// A packet passes the router in the sender's own system call, unless the kernel has left the
+    /// rest to a thread of its own, which then has to run first.
+    fn catch_up(&mut self, clock: &Clock) -> Result<(), RunError> {
+        let mut is_behind = false;
+        while self.backlog.length().map_err(RunError::Backlog)? > 0 {
+            is_behind = true;
+            std::thread::sleep(PUT_OFF);
+        }
+        if is_behind {
+            // Which ones were put off is not known.
+            let (_, to) = clock.around()?;
+            for span in &mut self.spans {
+                span.to = to;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what has passed.
@@ -116,5 +163,6 @@ impl Sender {
         self.packets.clear();
         self.bytes.clear();
         self.ends.clear();
+        self.spans.clear();
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Control, Pace, Passed, RunError, Sender, Sent,
-    cpu::{Bound, allowed},
+    cpu::{self, Bound},
 };
 use crate::lab::{
     clock::Clock,
@@ -40,15 +40,9 @@ impl Place<'_> {
         witness: &mut dyn Witness,
         threads: usize,
     ) -> Result<Sent, RunError> {
-        let cpus = allowed()?;
-        // The first CPU has most of the machine's other work.
-        match cpus.len().checked_sub(threads.max(1)) {
-            None => Err(RunError::Cpus {
-                threads,
-                cpus: cpus.len(),
-            }),
-            Some(first) if threads <= 1 => self.alone(traffic, witness, cpus[first]),
-            Some(first) => self.several(traffic, witness, &cpus[first..]),
+        match cpu::of_senders(threads)?.as_slice() {
+            &[only] => self.alone(traffic, witness, only),
+            cpus => self.several(traffic, witness, cpus),
         }
     }
 
@@ -61,9 +55,7 @@ impl Place<'_> {
         let _bound = Bound::to(cpu)?;
         let mut pace = self.pace(cpu)?;
         let mut tell = |passed: &Passed<'_>| {
-            for packet in passed.packets {
-                witness.sent(packet, passed.from, passed.to);
-            }
+            passed.each(|packet, from, to| witness.sent(packet, from, to));
         };
         for due in traffic {
             if self.control.is_stopped() {
@@ -117,12 +109,10 @@ impl Place<'_> {
         let _bound = Bound::to(cpu)?;
         let mut pace = self.pace(cpu)?;
         let mut tell = |passed: &Passed<'_>| {
+            let mut told = Vec::with_capacity(passed.count());
+            passed.each(|packet, from, to| told.push((*packet, from, to)));
             // Who listens outlives the senders.
-            let _ = results.send(Told {
-                packets: passed.packets.to_vec(),
-                from: passed.from,
-                to: passed.to,
-            });
+            let _ = results.send(told);
         };
         for portion in portions {
             for due in &portion {
@@ -143,18 +133,12 @@ impl Place<'_> {
     }
 }
 
-/// Packets that a sender has let through.
-struct Told {
-    packets: Vec<Packet>,
-    from: u64,
-    to: u64,
-}
+/// Packets that a sender has let through, each with the jiffies between which it passed.
+type Told = Vec<(Packet, u64, u64)>;
 
 fn tell_all(told: &Receiver<Told>, witness: &mut dyn Witness) {
-    for passed in told.try_iter() {
-        for packet in &passed.packets {
-            witness.sent(packet, passed.from, passed.to);
-        }
+    for (packet, from, to) in told.try_iter().flatten() {
+        witness.sent(&packet, from, to);
     }
 }
 

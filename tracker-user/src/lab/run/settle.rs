@@ -21,25 +21,27 @@ const CALM: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until all have expired that do within this time, and on until no other is about to; then
-/// deletes all that are left. Asked to stop, it does that at once.
+/// deletes all that are left. Without a time, or asked to stop, it does that at once.
 pub fn settle(
     topology: &Topology,
     clock: &Clock,
     witness: &mut dyn Witness,
-    length: Duration,
+    length: Option<Duration>,
     control: &Control,
 ) -> Result<Flush, RunError> {
     let calm = clock.jiffies(CALM).max(1);
-    let now = clock.now()?;
-    // No packet comes any more, so what is to come is known by now.
-    let earliest = last_within(witness, now, now + clock.jiffies(length));
     let is_calm = |witness: &dyn Witness, jiffy: u64| {
         !witness.expires(jiffy.saturating_sub(calm), jiffy + calm)
     };
-    let mut candidates = (earliest..earliest + clock.jiffies(PATIENCE)).step_by(calm as usize);
-    let chosen = candidates
-        .find(|&jiffy| is_calm(witness, jiffy))
-        .unwrap_or(earliest);
+    let mut chosen = clock.now()?;
+    if let Some(length) = length {
+        // No packet comes any more, so what is to come is known by now.
+        let earliest = last_within(witness, chosen, chosen + clock.jiffies(length));
+        let mut later = (earliest..earliest + clock.jiffies(PATIENCE)).step_by(calm as usize);
+        chosen = later
+            .find(|&jiffy| is_calm(witness, jiffy))
+            .unwrap_or(earliest);
+    }
     if !control.wait(clock.time_to(chosen)?) {
         clock.sleep_to(chosen)?;
     }
