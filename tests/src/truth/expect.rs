@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::compare::{Want, Wants};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Reason};
 use super::page::Page;
 use super::scope::Scope;
 
@@ -27,6 +27,16 @@ const UNATTRIBUTED: [&str; 8] = [
     "timeout_changed",
     "inconsistent",
     "unobserved",
+];
+
+/// What the kernel counts itself if the truth says so. Not all kernels count all.
+const STATISTICS: [&str; 6] = [
+    "drop",
+    "insert_failed",
+    "clash_resolve",
+    "chaintoolong",
+    "invalid",
+    "error",
 ];
 
 /// The watch that a report is about.
@@ -103,13 +113,34 @@ fn scope(
     let (max, buckets) = watch.table;
     page.put("table.max", Want::Count(max));
     page.put("table.buckets", Want::Count(buckets));
-    for cause in UNATTRIBUTED {
+    let entries = || {
+        let counted = |name: &str| count.is_none_or(|count| count == name);
+        let all = ledger.entries.iter();
+        all.filter(move |entry| counted(&entry.namespace))
+    };
+    for name in STATISTICS {
         let met: u64 = ledger
-            .entries
+            .statistics
             .iter()
-            .filter(|entry| count.is_none_or(|name| name == entry.namespace))
-            .filter_map(|entry| entry.causes.get(cause))
+            .filter(|(namespace, _)| count.is_none_or(|name| name == *namespace))
+            .filter_map(|(_, counts)| counts.get(name))
             .sum();
+        let want = if met == 0 {
+            Want::Nothing
+        } else {
+            Want::Count(met)
+        };
+        page.put(&format!("kernel_statistics.{name}"), want);
+    }
+    // A lookup begins again when entries move under it, which depends on their addresses.
+    page.put("kernel_statistics.search_restart", Want::Anything);
+    let evicted = entries()
+        .filter_map(|entry| entry.death.as_ref())
+        .filter(|death| death.reason == Reason::EarlyDrop)
+        .count() as u64;
+    page.put("kernel_statistics.early_drop", Want::Count(evicted));
+    for cause in UNATTRIBUTED {
+        let met: u64 = entries().filter_map(|entry| entry.causes.get(cause)).sum();
         page.put(&format!("unattributed.{cause}"), Want::Count(met));
     }
 }
@@ -118,7 +149,7 @@ fn scope(
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{Entry, Followed, Reason, Step, diff, flatten};
+    use super::super::{Entry, Followed, Step, diff, flatten};
     use super::*;
 
     fn step(at: u64, state: &'static str, timer: &'static str) -> Step {
