@@ -8,6 +8,8 @@ use super::programs::Program;
 /// What one run of a case came to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measured {
+    /// The case.
+    pub case: String,
     /// Median over the batches of the nanoseconds per unit.
     pub median: f64,
     /// Nanoseconds per unit over the whole run.

@@ -11,7 +11,7 @@ use super::programs;
 use super::traffic;
 
 /// Batches that are measured, after one that warms up.
-const BATCHES: usize = 11;
+pub const BATCHES: u64 = 11;
 /// Before each batch everybody else may run, so that what the kernel puts off does not pile up.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -23,6 +23,10 @@ pub struct Case {
     pub what: &'static str,
     /// What a unit is.
     pub per: &'static str,
+    /// There is a budget on its instructions.
+    pub budget: bool,
+    /// Between batches everybody else may run.
+    breath: bool,
     /// Makes what the work needs, and gives the work.
     prepare: fn() -> Result<Work>,
 }
@@ -38,71 +42,107 @@ pub struct Batch {
     pub units: u64,
 }
 
-/// All of them.
+/// All of them. That of whole lives is the last, since it changes a timer for its time.
 pub const CASES: &[Case] = &[
     Case {
         name: "udp-flow",
         what: "a UDP flow: socket, bind, send, receive, close",
         per: "flow",
+        budget: false,
+        breath: true,
         prepare: traffic::udp_flow,
     },
     Case {
         name: "destroy",
         what: "an entry removed by a flush of the table",
         per: "entry",
+        budget: false,
+        breath: true,
         prepare: traffic::destroy,
     },
     Case {
         name: "udp-packet",
         what: "a further packet of an unanswered UDP flow, in the same tick",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::udp_packet,
     },
     Case {
         name: "udp-packet-later",
         what: "the same, a tick or more after the packet before",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::udp_packet_later,
     },
     Case {
         name: "udp-stream",
         what: "a further packet of an assured UDP stream, in the same tick",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::udp_stream,
     },
     Case {
         name: "udp-stream-later",
         what: "the same, a tick or more after the packet before",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::udp_stream_later,
     },
     Case {
         name: "tcp-packet",
         what: "data and its acknowledgement on a TCP connection, in the same tick",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::tcp_packet,
     },
     Case {
         name: "tcp-packet-later",
         what: "the same, a tick or more after the data before",
         per: "packet",
+        budget: true,
+        breath: true,
         prepare: traffic::tcp_packet_later,
+    },
+    Case {
+        name: "udp-life",
+        what: "a UDP flow in the place of one that has expired: its removal, the insert and one packet",
+        per: "flow",
+        budget: true,
+        breath: false,
+        prepare: traffic::udp_life,
     },
 ];
 
-/// Runs a case and measures it.
-pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measured> {
-    let case = CASES
-        .iter()
-        .find(|case| case.name == name)
-        .with_context(|| format!("there is no case {name}"))?;
+/// Runs cases, one after another, and measures each.
+pub fn run(names: &[String], priority: Priority, programs: Programs) -> Result<Vec<Measured>> {
+    let case = |name: &String| {
+        CASES
+            .iter()
+            .find(|case| case.name == name)
+            .with_context(|| format!("there is no case {name}"))
+    };
+    let cases = names.iter().map(case).collect::<Result<Vec<_>>>()?;
+    cases
+        .into_iter()
+        .map(|case| run_one(case, priority, programs).with_context(|| case.name))
+        .collect()
+}
+
+fn run_one(case: &Case, priority: Priority, programs: Programs) -> Result<Measured> {
     Flush::open()?.all()?;
     if priority == Priority::First {
         run_first().context("cannot go before all other processes; this takes root")?;
     }
     let mut work = (case.prepare)()?;
     let mut batch = || {
-        std::thread::sleep(BREATH);
+        if case.breath {
+            std::thread::sleep(BREATH);
+        }
         work()
     };
     let warm_up = batch()?;
@@ -112,6 +152,7 @@ pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measure
     let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
     let units: u64 = batches.iter().map(|batch| batch.units).sum();
     Ok(Measured {
+        case: case.name.to_owned(),
         median: median(batches.iter().map(Batch::per_unit)),
         mean: ns as f64 / units as f64,
         units,
