@@ -10,8 +10,8 @@ use super::programs::Program;
 pub struct Measured {
     /// The case.
     pub case: String,
-    /// Median over the batches of the nanoseconds per unit.
-    pub median: f64,
+    /// Nanoseconds per unit, as a table shows them: the median over the batches where these are alike.
+    pub figure: f64,
     /// Nanoseconds per unit over the whole run.
     pub mean: f64,
     /// Units that were measured.

@@ -67,16 +67,16 @@ pub fn budgets(tracker: &Path, kprobes: bool) -> Result<Report> {
 /// Cases alone, and watched: all under one watch, for tracker's start takes longer than a case.
 fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
     let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
-    let medians = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
+    let figures = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
         eprintln!("vm-bench: {} cases {how}", names.len());
         let measured = measure(observer, &names, Priority::First, Programs::Ignored)?;
-        Ok(measured.iter().map(|measured| measured.median).collect())
+        Ok(measured.iter().map(|measured| measured.figure).collect())
     };
-    let alone = medians(&Observer::Nobody, "unobserved")?;
-    let watched = medians(&Observer::Tracker(tracker, Hooks::Best), "watched")?;
+    let alone = figures(&Observer::Nobody, "unobserved")?;
+    let watched = figures(&Observer::Tracker(tracker, Hooks::Best), "watched")?;
     let probed = if kprobes {
         let observer = Observer::Tracker(tracker, Hooks::Kprobes);
-        medians(&observer, "watched by kprobes")?
+        figures(&observer, "watched by kprobes")?
     } else {
         Vec::new()
     };

@@ -25,10 +25,19 @@ pub struct Case {
     pub per: &'static str,
     /// There is a budget on its instructions.
     pub budget: bool,
-    /// Between batches everybody else may run.
-    breath: bool,
+    /// How its batches are put together.
+    batches: Batches,
     /// Makes what the work needs, and gives the work.
     prepare: fn() -> Result<Work>,
+}
+
+/// How the batches of a case are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batches {
+    /// Each by itself, after one that warms up; everybody else may run between them. The figure is the median.
+    Alike,
+    /// One after another without a pause. The figure is the mean.
+    Joined,
 }
 
 /// Does one batch.
@@ -49,7 +58,7 @@ pub const CASES: &[Case] = &[
         what: "a UDP flow: socket, bind, send, receive, close",
         per: "flow",
         budget: false,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_flow,
     },
     Case {
@@ -57,7 +66,7 @@ pub const CASES: &[Case] = &[
         what: "an entry removed by a flush of the table",
         per: "entry",
         budget: false,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::destroy,
     },
     Case {
@@ -65,7 +74,7 @@ pub const CASES: &[Case] = &[
         what: "a further packet of an unanswered UDP flow, in the same tick",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_packet,
     },
     Case {
@@ -73,7 +82,7 @@ pub const CASES: &[Case] = &[
         what: "the same, a tick or more after the packet before",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_packet_later,
     },
     Case {
@@ -81,7 +90,7 @@ pub const CASES: &[Case] = &[
         what: "a further packet of an assured UDP stream, in the same tick",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_stream,
     },
     Case {
@@ -89,7 +98,7 @@ pub const CASES: &[Case] = &[
         what: "the same, a tick or more after the packet before",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_stream_later,
     },
     Case {
@@ -97,7 +106,7 @@ pub const CASES: &[Case] = &[
         what: "data and its acknowledgement on a TCP connection, in the same tick",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::tcp_packet,
     },
     Case {
@@ -105,7 +114,7 @@ pub const CASES: &[Case] = &[
         what: "the same, a tick or more after the data before",
         per: "packet",
         budget: true,
-        breath: true,
+        batches: Batches::Alike,
         prepare: traffic::tcp_packet_later,
     },
     Case {
@@ -113,7 +122,7 @@ pub const CASES: &[Case] = &[
         what: "a UDP flow in the place of one that has expired: its removal, the insert and one packet",
         per: "flow",
         budget: true,
-        breath: false,
+        batches: Batches::Joined,
         prepare: traffic::udp_life,
     },
 ];
@@ -140,23 +149,30 @@ fn run_one(case: &Case, priority: Priority, programs: Programs) -> Result<Measur
     }
     let mut work = (case.prepare)()?;
     let mut batch = || {
-        if case.breath {
+        if case.batches == Batches::Alike {
             std::thread::sleep(BREATH);
         }
         work()
     };
-    let warm_up = batch()?;
+    let warm_up = match case.batches {
+        Batches::Alike => batch()?.units,
+        Batches::Joined => 0,
+    };
     let before = counted(programs)?;
     let batches = (0..BATCHES).map(|_| batch()).collect::<Result<Vec<_>>>()?;
     let programs = programs::since(&before, counted(programs)?);
     let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
     let units: u64 = batches.iter().map(|batch| batch.units).sum();
+    let mean = ns as f64 / units as f64;
     Ok(Measured {
         case: case.name.to_owned(),
-        median: median(batches.iter().map(Batch::per_unit)),
-        mean: ns as f64 / units as f64,
+        figure: match case.batches {
+            Batches::Alike => median(batches.iter().map(Batch::per_unit)),
+            Batches::Joined => mean,
+        },
+        mean,
         units,
-        made: units + warm_up.units,
+        made: units + warm_up,
         programs,
         seen: None,
     })
