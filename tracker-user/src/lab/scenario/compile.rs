@@ -1,0 +1,250 @@
+//! From a file to a scenario, or to what is wrong with it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tracker_common::{Proto, Timer};
+
+use super::error::Wrong;
+use super::file::{self, Clients as Count, Family, File, Order};
+use super::tuples::{CLIENTS4, Clients, SERVERS, Tuples};
+use super::{Population, Scenario, Timeouts};
+use crate::lab::script::Program;
+
+/// Populations of a scenario, at most: they share out the ports of clients.
+const POPULATIONS: usize = 64;
+/// Longest duration.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+/// Longest timer, in seconds.
+const LONGEST_TIMER: i64 = 10_000_000;
+/// /64s of clients, and clients in each, at most.
+const PREFIXES: u64 = 1 << 24;
+
+pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Wrong> {
+    let duration = file.duration.get_ref().0;
+    if duration.is_zero() || duration > LONGEST {
+        return Err(Wrong::new(
+            file.duration.span(),
+            "a duration that is 0, or longer than 30 days",
+            "Give a time such as \"30s\"",
+        ));
+    }
+    if file.description.get_ref().trim().is_empty() {
+        return Err(Wrong::new(
+            file.description.span(),
+            "nothing describes the scenario",
+            "Say what it models",
+        ));
+    }
+    let count = file.population.len();
+    if count == 0 || count > POPULATIONS {
+        let whole = file.description.span();
+        return Err(Wrong::new(
+            whole,
+            format!("the scenario has {count} populations"),
+            format!("Give it 1 to {POPULATIONS} tables [[population]]"),
+        ));
+    }
+    let mut scenario = Scenario {
+        name: stem(name),
+        description: file.description.into_inner().trim().to_owned(),
+        duration,
+        masquerade: file.masquerade,
+        sysctls: Vec::new(),
+        max: None,
+        buckets: None,
+        timeouts: Timeouts::default(),
+        populations: Vec::new(),
+    };
+    for (key, value) in file.settings {
+        setting(&mut scenario, &key, &value)?;
+    }
+    for (number, table) in file.population.into_iter().enumerate() {
+        let share = (number as u32, count as u32);
+        let population = population(&table, share, scenario.masquerade)?;
+        if scenario
+            .populations
+            .iter()
+            .any(|it| it.name == population.name)
+        {
+            return Err(Wrong::new(
+                table.name.span(),
+                format!("a second population named `{}`", population.name),
+                "Give each its own name",
+            ));
+        }
+        let planned = population.planned(duration);
+        if let Err(what) = population.fits(planned) {
+            let remedy = super::traffic::REMEDY;
+            return Err(Wrong::new(table.name.span(), what, remedy));
+        }
+        scenario.populations.push(population);
+    }
+    Ok(scenario)
+}
+
+/// The name of a scenario whose file has this one.
+fn stem(name: &str) -> String {
+    let stem = Path::new(name).file_stem();
+    stem.map_or_else(|| name.to_owned(), |it| it.to_string_lossy().into_owned())
+}
+
+fn setting(
+    scenario: &mut Scenario,
+    key: &toml::Spanned<String>,
+    value: &toml::Spanned<i64>,
+) -> Result<(), Wrong> {
+    let name = key.get_ref().as_str();
+    let number = *value.get_ref();
+    let range = match name {
+        "max" | "buckets" => 1..=1 << 30,
+        _ => 1..=LONGEST_TIMER,
+    };
+    if !range.contains(&number) {
+        return Err(Wrong::new(
+            value.span(),
+            format!("{number} for `{name}`"),
+            format!("Give a number from 1 to {}", range.end()),
+        ));
+    }
+    let defaults = Timeouts::default();
+    let timer = Timer::from_name(name).filter(|timer| defaults.seconds(*timer) > 0);
+    match (name, timer) {
+        ("max", _) => scenario.max = Some(number.unsigned_abs()),
+        ("buckets", _) => scenario.buckets = Some(number.unsigned_abs()),
+        (_, Some(timer)) => {
+            scenario.timeouts.set(timer, number as u32);
+            let sysctl = (name.to_owned(), number.unsigned_abs());
+            scenario.sysctls.push(sysctl);
+        }
+        (_, None) => {
+            return Err(Wrong::new(
+                key.span(),
+                format!("no setting is named `{name}`"),
+                "Name `max`, `buckets`, or a timer of TCP, UDP or ICMP as `udp_timeout` is named",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn population(
+    table: &file::Population,
+    share: (u32, u32),
+    masquerade: bool,
+) -> Result<Population, Wrong> {
+    let six = table.family == Family::Ipv6;
+    let proto = match (table.proto, six) {
+        (file::Proto::Tcp, _) => Proto::Tcp,
+        (file::Proto::Udp, _) => Proto::Udp,
+        (file::Proto::Icmp, false) => Proto::Icmp,
+        (file::Proto::Icmp, true) => Proto::Icmpv6,
+    };
+    let ports = match (&table.ports, table.proto) {
+        (None, file::Proto::Icmp) => vec![0],
+        (Some(ports), file::Proto::Icmp) => {
+            return Err(Wrong::new(
+                ports.span(),
+                "echoes have no ports",
+                "Leave it out",
+            ));
+        }
+        (Some(ports), _) => ports.get_ref().0.clone(),
+        (None, _) => {
+            return Err(Wrong::new(
+                table.name.span(),
+                "its servers have no port",
+                "Give it `ports`: one, a list, or { from = 1, to = 1024 }",
+            ));
+        }
+    };
+    let servers = *table.servers.get_ref();
+    if !(1..=SERVERS).contains(&servers) {
+        return Err(Wrong::new(
+            table.servers.span(),
+            format!("{servers} servers"),
+            format!("Give a number from 1 to {SERVERS}"),
+        ));
+    }
+    let script = table.script.get_ref();
+    if script.is_empty() {
+        return Err(Wrong::new(
+            table.script.span(),
+            "a script without steps",
+            "Give it at least one",
+        ));
+    }
+    // Echoes of both families have the same steps.
+    let steps = if six && proto == Proto::Icmpv6 {
+        Proto::Icmp
+    } else {
+        proto
+    };
+    let program = Program::new(script, steps)
+        .map_err(|(span, what)| Wrong::new(span, what, "Mend the step"))?;
+    Ok(Population {
+        name: table.name.get_ref().clone(),
+        arrival: table.arrival,
+        start: table.start.0,
+        count: table.count,
+        tuples: Tuples {
+            proto,
+            clients: clients(table, six)?,
+            servers,
+            ports,
+            sweep: table.order == Order::Sweep,
+            share,
+            masquerade,
+        },
+        rtt: table.rtt,
+        program,
+    })
+}
+
+fn clients(table: &file::Population, six: bool) -> Result<Clients, Wrong> {
+    let span = table.clients.span();
+    let prefixes = table.prefixes.as_ref();
+    let count = match (table.clients.get_ref(), prefixes) {
+        (Count::Spoofed, None) => return Ok(Clients::spoofed(six)),
+        (_, Some(prefixes)) if !six => {
+            return Err(Wrong::new(
+                prefixes.span(),
+                "prefixes are of IPv6",
+                "Leave it out, or set `family = \"ipv6\"`",
+            ));
+        }
+        (Count::Spoofed, Some(prefixes)) => {
+            return Err(Wrong::new(
+                prefixes.span(),
+                "spoofed clients are anywhere",
+                "Leave it out, or give a number of clients",
+            ));
+        }
+        (Count::Count(count), _) => *count,
+    };
+    if !(1..=CLIENTS4).contains(&count) {
+        return Err(Wrong::new(
+            span,
+            format!("{count} clients"),
+            format!("Give a number from 1 to {CLIENTS4}"),
+        ));
+    }
+    if !six {
+        return Ok(Clients::V4(count));
+    }
+    let Some(prefixes) = prefixes else {
+        return Ok(Clients::V6 { count, prefixes: 1 });
+    };
+    let number = *prefixes.get_ref();
+    if !(1..=count.min(PREFIXES)).contains(&number) {
+        return Err(Wrong::new(
+            prefixes.span(),
+            format!("{number} prefixes for {count} clients"),
+            "Give at least 1, and no more than clients",
+        ));
+    }
+    Ok(Clients::V6 {
+        count,
+        prefixes: number,
+    })
+}

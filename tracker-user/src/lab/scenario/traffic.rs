@@ -1,0 +1,241 @@
+//! The packets of a scenario, in the order of their times.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use super::arrival::Times;
+use super::{Population, Scenario, ScenarioError};
+use crate::lab::packet::Due;
+use crate::lab::random::{Chance, mix};
+use crate::lab::script::Connection;
+
+/// What to do when there are too few tuples.
+pub(super) const REMEDY: &str =
+    "Give it more `clients`, `servers` or `ports`, a lower rate, a shorter duration, or a `count`";
+
+/// What is to be different from the scenario's file.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// For how long connections begin.
+    pub duration: Option<Duration>,
+    /// Connections a second, of all populations together. Each keeps its share.
+    pub rate: Option<f64>,
+}
+
+/// Packets in the order of their times. Only connections under way are kept.
+#[derive(Debug)]
+pub struct Traffic<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    arrivals: Vec<Arrivals>,
+    under_way: BinaryHeap<Reverse<Waiting>>,
+    begun: u32,
+}
+
+/// Arrivals of a population.
+#[derive(Debug)]
+struct Arrivals {
+    times: Times,
+    /// The next one.
+    next: Option<Duration>,
+    start: Duration,
+    end: Duration,
+    number: u64,
+    count: u64,
+}
+
+/// A connection and when its next packet is due.
+#[derive(Debug)]
+struct Waiting {
+    at: Duration,
+    number: u32,
+    population: u32,
+    connection: Box<Connection>,
+}
+
+impl Waiting {
+    fn key(&self) -> (Duration, u32) {
+        (self.at, self.number)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Population {
+    /// How many connections there will be at most, as good as certainly.
+    pub(super) fn planned(&self, duration: Duration) -> f64 {
+        let planned = self.arrival.bound(duration.saturating_sub(self.start));
+        self.count
+            .map_or(planned, |count| planned.min(count as f64))
+    }
+
+    /// There are tuples for so many connections.
+    pub(super) fn fits(&self, planned: f64) -> Result<(), String> {
+        let capacity = self.tuples.capacity();
+        if planned <= capacity as f64 {
+            return Ok(());
+        }
+        Err(format!(
+            "up to {planned:.0} connections, each with a tuple of its own, of which there are {capacity}"
+        ))
+    }
+}
+
+impl Scenario {
+    /// Its packets. The same seed and overrides give the same ones.
+    pub fn traffic(&self, seed: u64, overrides: &Overrides) -> Result<Traffic<'_>, ScenarioError> {
+        let duration = overrides.duration.unwrap_or(self.duration);
+        let rates = self.populations.iter().map(|it| it.arrival.rate());
+        let rate: f64 = rates.sum();
+        let factor = match overrides.rate {
+            Some(wanted) if rate > 0.0 && wanted > 0.0 => wanted / rate,
+            _ => 1.0,
+        };
+        let mut arrivals = Vec::new();
+        let mut all = 0.0;
+        for (number, population) in self.populations.iter().enumerate() {
+            let too_much = |what: String, remedy: &str| ScenarioError::TooMuch {
+                scenario: self.name.clone(),
+                population: population.name.clone(),
+                what,
+                remedy: remedy.to_owned(),
+            };
+            let arrival = population.arrival.faster(factor);
+            let faster = Population {
+                arrival,
+                ..population.clone()
+            };
+            let planned = faster.planned(duration);
+            faster
+                .fits(planned)
+                .map_err(|what| too_much(what, REMEDY))?;
+            all += planned;
+            if all > f64::from(u32::MAX) {
+                let what = "more than 4 billion connections in all".to_owned();
+                return Err(too_much(what, "Ask for less at a time"));
+            }
+            let times = arrival.times(Chance::new(seed, number as u64, 0));
+            let mut made = Arrivals {
+                times,
+                next: None,
+                start: population.start,
+                end: duration,
+                number: 0,
+                count: population.count.unwrap_or(u64::MAX),
+            };
+            made.step();
+            arrivals.push(made);
+        }
+        Ok(Traffic {
+            scenario: self,
+            seed,
+            arrivals,
+            under_way: BinaryHeap::new(),
+            begun: 0,
+        })
+    }
+}
+
+impl Arrivals {
+    /// Goes on to the next one.
+    fn step(&mut self) {
+        let next = (self.number < self.count).then(|| self.times.next());
+        let next = next.flatten().map(|at| at.saturating_add(self.start));
+        self.next = next.filter(|at| *at < self.end);
+    }
+}
+
+impl Traffic<'_> {
+    /// Connections under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Connections that have begun.
+    #[must_use]
+    pub fn begun(&self) -> u32 {
+        self.begun
+    }
+
+    /// The population whose next connection begins first, and when.
+    fn arriving(&self) -> Option<(Duration, usize)> {
+        let next = self.arrivals.iter().enumerate();
+        next.filter_map(|(number, it)| Some((it.next?, number)))
+            .min()
+    }
+
+    fn begin(&mut self, at: Duration, number: usize) {
+        let population = &self.scenario.populations[number];
+        let arrivals = &mut self.arrivals[number];
+        let place = arrivals.number;
+        arrivals.number += 1;
+        arrivals.step();
+        let seed = mix(self.seed ^ mix(number as u64));
+        let mut chance = Chance::new(self.seed, number as u64, place + 1);
+        let rtt = population.rtt.draw(&mut chance);
+        let tuple = population.tuples.get(place, seed);
+        let connection = Connection::new(self.begun, tuple, at, rtt, chance);
+        let waiting = Waiting {
+            at,
+            number: self.begun,
+            population: number as u32,
+            connection: Box::new(connection),
+        };
+        self.begun += 1;
+        self.go_on(waiting);
+    }
+
+    /// Plans a connection's next packet, or lets go of it.
+    fn go_on(&mut self, mut waiting: Waiting) {
+        let scenario = self.scenario;
+        let program = &scenario.populations[waiting.population as usize].program;
+        if let Some(at) = waiting.connection.next_at(program, &scenario.timeouts) {
+            waiting.at = at;
+            self.under_way.push(Reverse(waiting));
+        }
+    }
+}
+
+impl Iterator for Traffic<'_> {
+    type Item = Due;
+
+    fn next(&mut self) -> Option<Due> {
+        loop {
+            let due = self.under_way.peek().map(|Reverse(waiting)| waiting.at);
+            match (self.arriving(), due) {
+                (Some((at, number)), due) if due.is_none_or(|due| at < due) => {
+                    self.begin(at, number);
+                }
+                (_, None) => return None,
+                (_, Some(_)) => {
+                    let Reverse(mut waiting) = self.under_way.pop()?;
+                    let due = waiting.connection.take();
+                    self.go_on(waiting);
+                    if due.is_some() {
+                        return due;
+                    }
+                }
+            }
+        }
+    }
+}
