@@ -1,5 +1,6 @@
 //! The command line: what is asked for, and how it ends.
 
+mod bench;
 mod child;
 mod exit;
 mod live;
@@ -33,6 +34,8 @@ enum Command {
     Show(show::Args),
     /// Recommend settings from one or more recordings
     Recommend(recommend::Args),
+    /// Show what watching costs: the same flood unobserved and under several observers
+    Bench(bench::Args),
 }
 
 /// Levels of diagnostics.
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Profile(args) => profile::run(args, cli.log_level),
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(exit) => exit.into(),
