@@ -87,7 +87,9 @@ impl BenchArgs {
             Ok(bench)
         });
         let benches = done.into_iter().collect::<Result<Vec<Bench>>>()?;
-        let (across, native) = (across::table(&benches), table::native(&native));
+        let functions = native::functions(&dist::folder()?)?;
+        let across = across::table(&benches);
+        let native = table::native(&native, &functions);
         println!("{across}\n{native}");
         if self.write {
             let kernels: Vec<String> = benches.iter().map(table::kernel).collect();

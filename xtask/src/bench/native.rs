@@ -34,6 +34,14 @@ impl Native {
     }
 }
 
+/// What `tracker bench --native` prints: the time of the hooks' inner functions, or why there is none.
+pub fn functions(programs: &Path) -> Result<String> {
+    let mut tracker = Command::new(programs.join("tracker"));
+    let done = tracker.args(["bench", "--native"]).output();
+    let done = done.context("cannot run tracker")?;
+    Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
+}
+
 /// Watches this machine for 1 ms.
 pub fn start(programs: &Path) -> Result<Native> {
     let folder = tempfile::tempdir().context("cannot make a folder for a recording")?;

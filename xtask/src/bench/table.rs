@@ -30,8 +30,8 @@ pub fn kernel(bench: &Bench) -> String {
     )
 }
 
-/// The start on this machine.
-pub fn native(native: &Native) -> String {
+/// The start on this machine, and the inner functions there.
+pub fn native(native: &Native, functions: &str) -> String {
     let came = match native {
         Native::Took(took) => format!(
             "From exec to the end of `tracker profile --duration 1ms`: {:.2} s.",
@@ -43,7 +43,10 @@ pub fn native(native: &Native) -> String {
              printed this, saying \"{said}\""
         ),
     };
-    format!("## Outside of a guest\n\n{came}\n")
+    format!(
+        "## Outside of a guest\n\n{came}\n\nPrinted by `tracker bench --native` on the machine that printed \
+         this:\n\n```\n{functions}\n```\n"
+    )
 }
 
 /// What each case takes and what watching adds, by kprobes too if that was measured.
