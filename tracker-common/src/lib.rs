@@ -15,6 +15,7 @@ pub mod histogram;
 pub mod ids;
 pub mod jiffies;
 pub mod layout;
+pub mod native;
 pub mod record;
 pub mod uapi;
 

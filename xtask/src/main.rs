@@ -8,6 +8,7 @@ mod dist;
 mod kernel;
 mod linker;
 mod machine;
+mod pool;
 mod process;
 mod setup;
 mod test;

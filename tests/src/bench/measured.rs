@@ -8,8 +8,10 @@ use super::programs::Program;
 /// What one run of a case came to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// Median over the batches of the nanoseconds per unit.
-    pub median: f64,
+    /// The case.
+    pub case: String,
+    /// Nanoseconds per unit, as a table shows them: the median over the batches where these are alike.
+    pub figure: f64,
     /// Nanoseconds per unit over the whole run.
     pub mean: f64,
     /// Units that were measured.

@@ -25,7 +25,8 @@ pub use user::{started, watch_parent};
 pub use work::run;
 
 use crate::net::tool;
-use observer::{Observer, measure};
+use measured::Measured;
+use observer::{Hooks, Observer, measure};
 use report::{Cost, Runs, Whole};
 use work::Case;
 
@@ -33,79 +34,100 @@ use work::Case;
 const WHOLE: &str = "udp-flow";
 
 /// Measures everything.
-pub fn all(tracker: &Path) -> Result<Report> {
+pub fn all(tracker: &Path, kprobes: bool) -> Result<Report> {
     place::prepare()?;
-    let costs = each_case("", |case| cost(tracker, case))?;
+    let cases: Vec<&Case> = work::CASES.iter().collect();
+    let costs = costs(tracker, &cases, kprobes)?;
     let whole = whole(tracker)?;
-    let programs = each_case(" by program", |case| programs(tracker, case.name))?;
+    let mut programs = programs(tracker, Hooks::Best)?;
+    if kprobes {
+        programs.extend(self::programs(tracker, Hooks::Kprobes)?);
+    }
     eprintln!("vm-bench: user space");
     Ok(Report {
         costs,
         whole,
-        programs: programs.into_iter().flatten().collect(),
-        user: user::measure(tracker)?,
+        programs,
+        user: Some(user::measure(tracker)?),
     })
 }
 
-/// Measures something of each case.
-fn each_case<T>(how: &str, measure: impl Fn(&Case) -> Result<T>) -> Result<Vec<T>> {
-    work::CASES
-        .iter()
-        .map(|case| {
-            eprintln!("vm-bench: {}{how}", case.name);
-            measure(case)
-        })
-        .collect()
+/// Measures what the budgets on instructions need.
+pub fn budgets(tracker: &Path, kprobes: bool) -> Result<Report> {
+    place::prepare()?;
+    let cases: Vec<&Case> = work::CASES.iter().filter(|case| case.budget).collect();
+    Ok(Report {
+        costs: costs(tracker, &cases, kprobes)?,
+        whole: Vec::new(),
+        programs: Vec::new(),
+        user: None,
+    })
 }
 
-/// A case alone, and watched.
-fn cost(tracker: &Path, case: &Case) -> Result<Cost> {
-    let median = |observer| -> Result<f64> {
-        Ok(measure(&observer, case.name, Priority::First, Programs::Ignored)?.median)
+/// Cases alone, and watched: all under one watch, for tracker's start takes longer than a case.
+fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
+    let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    let figures = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
+        eprintln!("vm-bench: {} cases {how}", names.len());
+        let measured = measure(observer, &names, Priority::First, Programs::Ignored)?;
+        Ok(measured.iter().map(|measured| measured.figure).collect())
     };
-    Ok(Cost {
-        name: case.name.to_owned(),
-        what: case.what.to_owned(),
-        per: case.per.to_owned(),
-        unobserved: median(Observer::Nobody)?,
-        tracker: median(Observer::Tracker(tracker))?,
-    })
+    let alone = figures(&Observer::Nobody, "unobserved")?;
+    let watched = figures(&Observer::Tracker(tracker, Hooks::Best), "watched")?;
+    let probed = if kprobes {
+        let observer = Observer::Tracker(tracker, Hooks::Kprobes);
+        figures(&observer, "watched by kprobes")?
+    } else {
+        Vec::new()
+    };
+    let rows = cases.iter().zip(alone).zip(watched).enumerate();
+    Ok(rows
+        .map(|(place, ((case, unobserved), tracker))| Cost {
+            name: case.name.to_owned(),
+            what: case.what.to_owned(),
+            per: case.per.to_owned(),
+            unobserved,
+            tracker,
+            kprobes: probed.get(place).copied(),
+        })
+        .collect())
 }
 
 /// The work at normal priority, so that what the observer does in user space is part of the time.
 fn whole(tracker: &Path) -> Result<Vec<Whole>> {
     eprintln!("vm-bench: {WHOLE} with all that it causes");
     let conntrack = tool("conntrack").ok();
-    let observers = [Observer::Nobody, Observer::Tracker(tracker)]
+    let observers = [Observer::Nobody, Observer::Tracker(tracker, Hooks::Best)]
         .into_iter()
         .chain(conntrack.as_ref().map(Observer::Conntrack));
-    observers
-        .map(|observer| {
-            let measured = measure(&observer, WHOLE, Priority::Normal, Programs::Ignored)?;
-            Ok(Whole {
+    let mut rows = Vec::new();
+    for observer in observers {
+        for measured in measure(&observer, &[WHOLE], Priority::Normal, Programs::Ignored)? {
+            rows.push(Whole {
                 observer: observer.name().to_owned(),
                 mean: measured.mean,
                 made: measured.made,
                 seen: measured.seen,
-            })
-        })
-        .collect()
+            });
+        }
+    }
+    Ok(rows)
 }
 
-/// What the kernel's own statistics say of the programs during a case.
-fn programs(tracker: &Path, case: &str) -> Result<Vec<Runs>> {
+/// What the kernel's own statistics say of the programs in each case.
+fn programs(tracker: &Path, hooks: Hooks) -> Result<Vec<Runs>> {
+    eprintln!("vm-bench: by program, {hooks:?}");
+    let names: Vec<&str> = work::CASES.iter().map(|case| case.name).collect();
+    let observer = Observer::Tracker(tracker, hooks);
     place::statistics(true)?;
-    let measured = measure(
-        &Observer::Tracker(tracker),
-        case,
-        Priority::First,
-        Programs::Counted,
-    );
+    let measured = measure(&observer, &names, Priority::First, Programs::Counted);
     place::statistics(false)?;
-    let measured = measured.with_context(|| format!("{case} with statistics"))?;
-    Ok(measured
-        .programs
-        .iter()
-        .map(|program| program.during(case, measured.units))
-        .collect())
+    let measured = measured.context("with statistics")?;
+    let of_case = |measured: &Measured| -> Vec<Runs> {
+        let programs = measured.programs.iter();
+        programs
+            .map(|program| program.during(&measured.case, measured.units))
+            .collect()
+    };
+    Ok(measured.iter().flat_map(of_case).collect())
 }

@@ -19,12 +19,21 @@ const RECORDING: &str = "/tmp/bench.db";
 const EVENTS: &str = "/tmp/bench.events";
 const A_MOMENT: Duration = Duration::from_millis(5);
 
+/// How tracker takes its hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// As it does by itself.
+    Best,
+    /// By kprobes alone.
+    Kprobes,
+}
+
 /// Who watches.
 pub enum Observer<'a> {
     /// Nobody.
     Nobody,
     /// `tracker profile`, of this path.
-    Tracker(&'a Path),
+    Tracker(&'a Path, Hooks),
     /// `conntrack -E` to a file.
     Conntrack(&'a Tool),
 }
@@ -34,50 +43,54 @@ impl Observer<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
-            Self::Tracker(_) => "tracker profile",
+            Self::Tracker(..) => "tracker profile",
             Self::Conntrack(_) => "conntrack -E -o timestamp",
         }
     }
 }
 
-/// Runs a case while the observer watches.
+/// Runs cases while the observer watches.
 pub fn measure(
     observer: &Observer,
-    case: &str,
+    cases: &[&str],
     priority: Priority,
     programs: Programs,
-) -> Result<Measured> {
-    let words = [
-        "run",
-        case,
-        "--priority",
-        &word(&priority),
-        "--programs",
-        &word(&programs),
-    ]
-    .map(str::to_owned);
+) -> Result<Vec<Measured>> {
+    let (priority, programs) = (word(&priority), word(&programs));
+    let options = ["--priority", &priority, "--programs", &programs];
+    let words: Vec<String> = std::iter::once(&"run")
+        .chain(cases)
+        .chain(&options)
+        .map(|&word| word.to_owned())
+        .collect();
     match observer {
         Observer::Nobody => {
             let mut alone = Command::new(env::current_exe()?);
             answer(alone.args(words))
         }
-        Observer::Tracker(path) => answer(&mut beneath(path, &words)?),
+        Observer::Tracker(path, hooks) => answer(&mut beneath(path, *hooks, &words)?),
         Observer::Conntrack(tool) => {
             let events = Events::listen(tool)?;
-            let measured: Measured = answer(Command::new(env::current_exe()?).args(words))?;
-            Ok(Measured {
-                seen: Some(events.end()?),
-                ..measured
-            })
+            let mut measured: Vec<Measured> =
+                answer(Command::new(env::current_exe()?).args(words))?;
+            let seen = events.end()?;
+            // Which case an event came from is not told.
+            if let [measured] = measured.as_mut_slice() {
+                measured.seen = Some(seen);
+            }
+            Ok(measured)
         }
     }
 }
 
 /// This program with these words, as the command that `tracker profile` watches.
-pub fn beneath(tracker: &Path, words: &[String]) -> Result<Command> {
+pub fn beneath(tracker: &Path, hooks: Hooks, words: &[String]) -> Result<Command> {
     let mut command = Command::new(tracker);
-    command.args(["profile", "--force", "-o", RECORDING, "--"]);
-    command.arg(env::current_exe()?).args(words);
+    command.args(["profile", "--force", "-o", RECORDING]);
+    if hooks == Hooks::Kprobes {
+        command.args(["--attach", "kprobe"]);
+    }
+    command.arg("--").arg(env::current_exe()?).args(words);
     Ok(command)
 }
 

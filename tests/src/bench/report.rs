@@ -12,8 +12,8 @@ pub struct Report {
     pub whole: Vec<Whole>,
     /// What each program took in each case.
     pub programs: Vec<Runs>,
-    /// tracker's own process.
-    pub user: User,
+    /// tracker's own process, where it was measured.
+    pub user: Option<User>,
 }
 
 /// Cost of one unit of work: the median over the batches.
@@ -29,6 +29,8 @@ pub struct Cost {
     pub unobserved: f64,
     /// Instructions while tracker watches.
     pub tracker: f64,
+    /// Instructions while tracker watches by kprobes alone, where that was measured.
+    pub kprobes: Option<f64>,
 }
 
 /// Cost of one flow for the whole machine: the mean over the run.
@@ -90,12 +92,9 @@ pub struct Spent {
 }
 
 impl Report {
-    /// What watching adds to a case.
-    pub fn added(&self, case: &str) -> Option<f64> {
-        self.costs
-            .iter()
-            .find(|cost| cost.name == case)
-            .map(Cost::added)
+    /// The cost of a case.
+    pub fn cost(&self, case: &str) -> Option<&Cost> {
+        self.costs.iter().find(|cost| cost.name == case)
     }
 }
 
@@ -103,6 +102,11 @@ impl Cost {
     /// What watching adds.
     pub fn added(&self) -> f64 {
         self.tracker - self.unobserved
+    }
+
+    /// What watching by kprobes alone adds.
+    pub fn added_by_kprobes(&self) -> Option<f64> {
+        Some(self.kprobes? - self.unobserved)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::flush::Flush;
-use super::work::{Batch, Work};
+use super::place::Timer;
+use super::work::{BATCHES, Batch, Work};
 
 /// Units in a batch of short work, and in one with pauses.
 const MANY: u64 = 2000;
@@ -18,7 +20,12 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// An answered UDP flow that still sends after two seconds becomes a stream.
 const BECOMES_STREAM: Duration = Duration::from_secs(3);
 /// Below the ports that the kernel chooses itself.
-const PORTS: std::ops::Range<u16> = 1100..32_000;
+const PORTS: Range<u16> = 1100..32_000;
+/// Flows of the case of whole lives.
+const LIVES: u16 = 11_000;
+const FIRST_PORT: u16 = PORTS.start;
+/// Past the timeout of a second, in ticks that may have begun before it was set.
+const EXPIRED: Duration = Duration::from_millis(1020);
 const MESSAGE: [u8; 64] = [7; 64];
 
 /// Each flow with a port of its own, so that each is an entry of its own.
@@ -40,6 +47,36 @@ pub fn destroy() -> Result<Work> {
             units: MANY,
             ..batch
         })
+    }))
+}
+
+/// Each flow comes from the port of one that has expired by then: looking the flow up is what removes that one.
+///
+/// A lookup also removes others that have expired and share the bucket, so only all flows together are one life each.
+/// No other process may run from the first flow to the last, or the garbage collector would remove some before. So the
+/// time to wait is spent busily, and is made as short as a timer can be.
+pub fn udp_life() -> Result<Work> {
+    let timer = Timer::set(1)?;
+    let mut flows = Flows::over(FIRST_PORT..FIRST_PORT + LIVES)?;
+    for _ in 0..LIVES {
+        flows.next()?;
+    }
+    let last = Instant::now();
+    while last.elapsed() < EXPIRED {
+        std::hint::spin_loop();
+    }
+    let units = u64::from(LIVES) / BATCHES;
+    let mut replaced = 0;
+    Ok(Box::new(move || {
+        // It is put back when the work is over.
+        let _ = &timer;
+        let batch = Batch::at_once(units, || flows.next())?;
+        replaced += units;
+        let left = entries()?;
+        if replaced == u64::from(LIVES) && left != replaced {
+            bail!("{left} entries are left of {LIVES} that were to be replaced one by one");
+        }
+        Ok(batch)
     }))
 }
 
@@ -87,11 +124,16 @@ pub struct Flows {
 impl Flows {
     /// A server, and all ports ahead.
     pub fn new() -> Result<Self> {
+        Self::over(PORTS)
+    }
+
+    /// A server, and these ports ahead.
+    fn over(ports: Range<u16>) -> Result<Self> {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         Ok(Self {
             to: server.local_addr()?,
             server,
-            ports: Box::new(PORTS.cycle()),
+            ports: Box::new(ports.cycle()),
         })
     }
 
@@ -158,6 +200,15 @@ impl Conn {
         self.server.read_exact(&mut [0; MESSAGE.len()])?;
         Ok(())
     }
+}
+
+/// Entries in the table.
+fn entries() -> Result<u64> {
+    const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+    let text = fs::read_to_string(COUNT).with_context(|| format!("cannot read {COUNT}"))?;
+    text.trim()
+        .parse()
+        .context("the count of entries is no number")
 }
 
 /// Takes the segments that TCP sent as the units, whatever it made of the data.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, getppid};
 
-use super::observer::{answer, beneath};
+use super::observer::{Hooks, answer, beneath};
 use super::report::{Spent, User};
 use super::traffic::Flows;
 
@@ -31,11 +31,12 @@ const SHORTEST: [&str; 6] = [
 pub fn measure(tracker: &Path) -> Result<User> {
     let spent = |flows: u32| {
         let words = ["watch-parent", &WATCH_S.to_string(), &flows.to_string()].map(str::to_owned);
-        answer(&mut beneath(tracker, &words)?)
+        answer(&mut beneath(tracker, Hooks::Best, &words)?)
     };
     Ok(User {
         attached_ns: answer(&mut beneath(
             tracker,
+            Hooks::Best,
             &["started".to_owned(), now()?.to_string()],
         )?)?,
         shortest_ns: shortest(tracker)?,

@@ -11,7 +11,7 @@ use super::programs;
 use super::traffic;
 
 /// Batches that are measured, after one that warms up.
-const BATCHES: usize = 11;
+pub const BATCHES: u64 = 11;
 /// Before each batch everybody else may run, so that what the kernel puts off does not pile up.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -23,8 +23,21 @@ pub struct Case {
     pub what: &'static str,
     /// What a unit is.
     pub per: &'static str,
+    /// There is a budget on its instructions.
+    pub budget: bool,
+    /// How its batches are put together.
+    batches: Batches,
     /// Makes what the work needs, and gives the work.
     prepare: fn() -> Result<Work>,
+}
+
+/// How the batches of a case are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batches {
+    /// Each by itself, after one that warms up; everybody else may run between them. The figure is the median.
+    Alike,
+    /// One after another without a pause. The figure is the mean.
+    Joined,
 }
 
 /// Does one batch.
@@ -38,84 +51,128 @@ pub struct Batch {
     pub units: u64,
 }
 
-/// All of them.
+/// All of them. That of whole lives is the last, since it changes a timer for its time.
 pub const CASES: &[Case] = &[
     Case {
         name: "udp-flow",
         what: "a UDP flow: socket, bind, send, receive, close",
         per: "flow",
+        budget: false,
+        batches: Batches::Alike,
         prepare: traffic::udp_flow,
     },
     Case {
         name: "destroy",
         what: "an entry removed by a flush of the table",
         per: "entry",
+        budget: false,
+        batches: Batches::Alike,
         prepare: traffic::destroy,
     },
     Case {
         name: "udp-packet",
         what: "a further packet of an unanswered UDP flow, in the same tick",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_packet,
     },
     Case {
         name: "udp-packet-later",
         what: "the same, a tick or more after the packet before",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_packet_later,
     },
     Case {
         name: "udp-stream",
         what: "a further packet of an assured UDP stream, in the same tick",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_stream,
     },
     Case {
         name: "udp-stream-later",
         what: "the same, a tick or more after the packet before",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::udp_stream_later,
     },
     Case {
         name: "tcp-packet",
         what: "data and its acknowledgement on a TCP connection, in the same tick",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::tcp_packet,
     },
     Case {
         name: "tcp-packet-later",
         what: "the same, a tick or more after the data before",
         per: "packet",
+        budget: true,
+        batches: Batches::Alike,
         prepare: traffic::tcp_packet_later,
+    },
+    Case {
+        name: "udp-life",
+        what: "a UDP flow in the place of one that has expired: its removal, the insert and one packet",
+        per: "flow",
+        budget: true,
+        batches: Batches::Joined,
+        prepare: traffic::udp_life,
     },
 ];
 
-/// Runs a case and measures it.
-pub fn run(name: &str, priority: Priority, programs: Programs) -> Result<Measured> {
-    let case = CASES
-        .iter()
-        .find(|case| case.name == name)
-        .with_context(|| format!("there is no case {name}"))?;
+/// Runs cases, one after another, and measures each.
+pub fn run(names: &[String], priority: Priority, programs: Programs) -> Result<Vec<Measured>> {
+    let case = |name: &String| {
+        CASES
+            .iter()
+            .find(|case| case.name == name)
+            .with_context(|| format!("there is no case {name}"))
+    };
+    let cases = names.iter().map(case).collect::<Result<Vec<_>>>()?;
+    cases
+        .into_iter()
+        .map(|case| run_one(case, priority, programs).with_context(|| case.name))
+        .collect()
+}
+
+fn run_one(case: &Case, priority: Priority, programs: Programs) -> Result<Measured> {
     Flush::open()?.all()?;
     if priority == Priority::First {
         run_first().context("cannot go before all other processes; this takes root")?;
     }
     let mut work = (case.prepare)()?;
     let mut batch = || {
-        std::thread::sleep(BREATH);
+        if case.batches == Batches::Alike {
+            std::thread::sleep(BREATH);
+        }
         work()
     };
-    let warm_up = batch()?;
+    let warm_up = match case.batches {
+        Batches::Alike => batch()?.units,
+        Batches::Joined => 0,
+    };
     let before = counted(programs)?;
     let batches = (0..BATCHES).map(|_| batch()).collect::<Result<Vec<_>>>()?;
     let programs = programs::since(&before, counted(programs)?);
     let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
     let units: u64 = batches.iter().map(|batch| batch.units).sum();
+    let mean = ns as f64 / units as f64;
     Ok(Measured {
-        median: median(batches.iter().map(Batch::per_unit)),
-        mean: ns as f64 / units as f64,
+        case: case.name.to_owned(),
+        figure: match case.batches {
+            Batches::Alike => median(batches.iter().map(Batch::per_unit)),
+            Batches::Joined => mean,
+        },
+        mean,
         units,
-        made: units + warm_up.units,
+        made: units + warm_up,
         programs,
         seen: None,
     })

@@ -16,16 +16,22 @@ struct Args {
     /// The program that watches
     #[arg(long, default_value = "/usr/bin/tracker")]
     tracker: PathBuf,
+    /// Only what the budgets on instructions need
+    #[arg(long)]
+    budgets: bool,
+    /// Also with kprobes alone
+    #[arg(long)]
+    kprobes: bool,
     #[command(subcommand)]
     part: Option<Part>,
 }
 
 #[derive(Subcommand)]
 enum Part {
-    /// Run and time one case
+    /// Run and time cases
     #[command(hide = true)]
     Run {
-        case: String,
+        cases: Vec<String>,
         #[arg(long, default_value = "first")]
         priority: Priority,
         #[arg(long, default_value = "ignored")]
@@ -40,14 +46,20 @@ enum Part {
 }
 
 fn main() -> Result<()> {
-    let Args { tracker, part } = Args::parse();
+    let Args {
+        tracker,
+        budgets,
+        kprobes,
+        part,
+    } = Args::parse();
     match part {
-        None => print(&bench::all(&tracker)?),
+        None if budgets => print(&bench::budgets(&tracker, kprobes)?),
+        None => print(&bench::all(&tracker, kprobes)?),
         Some(Part::Run {
-            case,
+            cases,
             priority,
             programs,
-        }) => print(&bench::run(&case, priority, programs)?),
+        }) => print(&bench::run(&cases, priority, programs)?),
         Some(Part::Started { since }) => print(&bench::started(since)?),
         Some(Part::WatchParent { seconds, flows }) => print(&bench::watch_parent(seconds, flows)?),
     }

@@ -1,5 +1,6 @@
 //! The acceptance cases: each makes known traffic while tracker watches, then compares tracker's whole report with it.
 
+mod bench;
 mod bpf;
 mod clash;
 mod errors;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Case> {
         refusals::cases(),
         lab::cases(),
         leftovers::cases(),
+        bench::cases(),
     ]
     .into_iter()
     .flatten()

@@ -170,11 +170,19 @@ impl Stage {
             .collect();
     }
 
+    /// Writes down what the kernel counts itself in this topology.
+    pub fn counted(&mut self, statistic: &'static str, times: u64) {
+        let router = self.router().name().to_owned();
+        let counts = self.ledger.statistics.entry(router).or_default();
+        *counts.entry(statistic.into()).or_default() += times;
+    }
+
     /// Takes over what was written down about another topology.
     pub fn take(&mut self, other: Self) {
         self.ledger.slack = self.ledger.slack.max(other.ledger.slack);
         self.ledger.entries.extend(other.ledger.entries);
         self.ledger.settings.extend(other.ledger.settings);
+        self.ledger.statistics.extend(other.ledger.statistics);
     }
 
     /// Waits until the client's link is gone, because the router is.

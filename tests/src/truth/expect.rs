@@ -33,6 +33,16 @@ const UNATTRIBUTED: [&str; 8] = [
     "unobserved",
 ];
 
+/// What the kernel counts itself if the truth says so. Not all kernels count all.
+const STATISTICS: [&str; 6] = [
+    "drop",
+    "insert_failed",
+    "clash_resolve",
+    "chaintoolong",
+    "invalid",
+    "error",
+];
+
 /// The watch that a report is about.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -58,27 +68,26 @@ pub fn expect(ledger: &Ledger, watch: &Watch) -> Wants {
         slack: ledger.slack,
     };
     let mut wants = head(watch, measure);
-    let causes = |namespace: Option<&str>| {
-        let mut causes = BTreeMap::new();
-        let entries = ledger.entries.iter();
-        for entry in entries.filter(|it| namespace.is_none_or(|name| name == it.namespace)) {
-            for (cause, times) in &entry.causes {
-                *causes.entry(cause.clone()).or_insert(0) += times;
-            }
+    let beside = |namespace: Option<&str>| {
+        let counted = |name: &str| namespace.is_none_or(|namespace| namespace == name);
+        let entries = ledger.entries.iter().filter(|it| counted(&it.namespace));
+        let tables = ledger.statistics.iter().filter(|(name, _)| counted(name));
+        Beside {
+            causes: sum(entries.flat_map(|it| &it.causes)),
+            statistics: Some(sum(tables.flat_map(|(_, counts)| counts))),
         }
-        causes
     };
     // The settings of all together are one namespace's only if there is one.
     let only = (watch.namespaces.len() == 1).then(|| watch.namespaces[0].0.as_str());
     let only = only.and_then(|name| ledger.settings.get(name));
     let all = fold::ledger(ledger, None, watch.span);
-    part(&mut wants, "", &all, &causes(None), measure, watch, only);
+    part(&mut wants, "", &all, &beside(None), measure, watch, only);
     for (namespace, inum) in &watch.namespaces {
         let at = name(&mut wants, namespace, *inum);
         let one = fold::ledger(ledger, Some(namespace), watch.span);
-        let causes = causes(Some(namespace));
+        let beside = beside(Some(namespace));
         let settings = ledger.settings.get(namespace);
-        part(&mut wants, &at, &one, &causes, measure, watch, settings);
+        part(&mut wants, &at, &one, &beside, measure, watch, settings);
     }
     wants
 }
@@ -119,12 +128,28 @@ pub fn name(wants: &mut Wants, name: &str, inum: u64) -> String {
     at
 }
 
-/// What the report must say of a scope, with the causes for which something in it is not attributed to a timer.
+/// What is known of a scope beside its entries.
+pub struct Beside {
+    /// How often something is not attributed to a timer, by cause.
+    pub causes: BTreeMap<Name, u64>,
+    /// What the kernel counts itself; none if that is not known.
+    pub statistics: Option<BTreeMap<Name, u64>>,
+}
+
+fn sum<'a>(counts: impl Iterator<Item = (&'a Name, &'a u64)>) -> BTreeMap<Name, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in counts {
+        *sums.entry(name.clone()).or_insert(0) += count;
+    }
+    sums
+}
+
+/// What the report must say of a scope.
 pub fn part(
     wants: &mut Wants,
     at: &str,
     scope: &Scope,
-    causes: &BTreeMap<Name, u64>,
+    beside: &Beside,
     measure: Measure,
     watch: &Watch,
     settings: Option<&BTreeMap<Name, u64>>,
@@ -140,8 +165,25 @@ pub fn part(
     let (max, buckets) = watch.table;
     page.put("table.max", Want::Count(max));
     page.put("table.buckets", Want::Count(buckets));
+    for name in STATISTICS {
+        let want = match &beside.statistics {
+            None => Want::Anything,
+            Some(counts) => match counts.get(name) {
+                Some(&met) if met > 0 => Want::Count(met),
+                _ => Want::Nothing,
+            },
+        };
+        page.put(&format!("kernel_statistics.{name}"), want);
+    }
+    // A lookup begins again when entries move under it, which depends on their addresses.
+    page.put("kernel_statistics.search_restart", Want::Anything);
+    let evicted = match &beside.statistics {
+        None => Want::Anything,
+        Some(_) => Want::Count(scope.evicted()),
+    };
+    page.put("kernel_statistics.early_drop", evicted);
     for cause in UNATTRIBUTED {
-        let met = causes.get(cause).copied().unwrap_or(0);
+        let met = beside.causes.get(cause).copied().unwrap_or(0);
         page.put(&format!("unattributed.{cause}"), Want::Count(met));
     }
 }

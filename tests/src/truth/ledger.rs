@@ -139,6 +139,9 @@ pub struct Ledger {
     pub slack: u64,
     /// Timer settings at the end of the watch in seconds, by namespace and timer.
     pub settings: BTreeMap<String, BTreeMap<Name, u64>>,
+    /// What the kernel counts itself beside evictions, by namespace.
+    #[serde(default)]
+    pub statistics: BTreeMap<String, BTreeMap<Name, u64>>,
 }
 
 impl Ledger {

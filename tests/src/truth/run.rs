@@ -6,7 +6,7 @@ use tracker_common::Reason;
 use tracker_user::lab::truth::TruthFile;
 
 use super::compare::Wants;
-use super::expect::{Watch, head, part};
+use super::expect::{Beside, Watch, head, part};
 use super::hist::Measure;
 use super::ledger::Name;
 use super::scope::{Overdue, Scope};
@@ -27,16 +27,19 @@ pub fn expect_run(truth: &TruthFile, watch: &Watch, settings: &BTreeMap<Name, u6
     let scope = scope(truth, watch);
     // A packet that begins an entry is seen before the entry is in the table, and one of which none comes as well.
     let unconfirmed = truth.tally.insert_count() + truth.refused;
-    let causes = BTreeMap::from([("unconfirmed".into(), unconfirmed)]);
+    let beside = Beside {
+        causes: BTreeMap::from([("unconfirmed".into(), unconfirmed)]),
+        statistics: None,
+    };
     let only = (watch.namespaces.len() == 1).then_some(settings);
-    part(&mut wants, "", &scope, &causes, measure, watch, only);
+    part(&mut wants, "", &scope, &beside, measure, watch, only);
     for (name, inum) in &watch.namespaces {
         let at = super::expect::name(&mut wants, name, *inum);
         part(
             &mut wants,
             &at,
             &scope,
-            &causes,
+            &beside,
             measure,
             watch,
             Some(settings),

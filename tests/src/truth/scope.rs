@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracker_common::State;
+use tracker_common::{Reason, State};
 use tracker_user::lab::truth::{Samples, Span, Tally};
 
 use super::compare::Want;
@@ -77,6 +77,16 @@ impl Scope {
         page.put("count.p99", Want::Between(0.0, peak.high as f64));
         let mean = page.span(self.presence, page.duration_s);
         page.put("count.mean", mean);
+    }
+
+    /// Entries that made room in a full table.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        let deaths = self.tally.deaths.iter();
+        deaths
+            .filter(|((_, reason), _)| *reason == Reason::EarlyDrop)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     fn want_overdue(&self, page: &mut Page<'_>) {

@@ -7,7 +7,7 @@ use tracker_common::{Timer, layout::Counters, layout::HistogramId};
 use super::course::Course;
 use crate::{
     recording::{Distribution, NamespaceRecord, PortRecord, Recording, add_counters},
-    source::Table,
+    source::{Statistics, Table},
 };
 
 /// Totals of one namespace, of a whole recording, or of several recordings.
@@ -31,6 +31,8 @@ pub struct Observed {
     pub ports: Vec<PortRecord>,
     /// The largest table seen. Its settings are the same in all namespaces.
     pub table: Option<Table>,
+    /// What the kernel counted itself.
+    pub statistics: Statistics,
     /// Course of the entry count.
     pub course: Course,
 }
@@ -49,6 +51,7 @@ impl Observed {
             live: 0,
             ports: Vec::new(),
             table: None,
+            statistics: Statistics::new(),
             course: Course::default(),
         }
     }
@@ -72,6 +75,7 @@ impl Observed {
             live: namespace.live,
             ports,
             table: namespace.table,
+            statistics: namespace.statistics.clone(),
             course: Course::of(&recording.intervals, [namespace]),
         }
     }
@@ -112,6 +116,10 @@ impl Observed {
                     }
                 })
                 .or_insert(value);
+        }
+        for (&it, &count) in &other.statistics {
+            let sum = self.statistics.entry(it).or_default();
+            *sum = sum.saturating_add(count);
         }
         self.live_at_start = self.live_at_start.saturating_add(other.live_at_start);
         self.live = self.live.saturating_add(other.live);

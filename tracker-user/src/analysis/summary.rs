@@ -75,6 +75,8 @@ pub struct Body {
     pub table: TableSize,
     /// By destination port; the one that fills the table most comes first.
     pub ports: Vec<PortRow>,
+    /// What the kernel counted itself, as far as it does.
+    pub kernel_statistics: BTreeMap<&'static str, u64>,
     /// Packets whose gap could not be attributed, by cause.
     pub unattributed: BTreeMap<&'static str, u64>,
 }
@@ -94,6 +96,11 @@ impl Body {
             count: Count::of(observed),
             table: TableSize::of(observed),
             ports: PortRow::rows(observed),
+            kernel_statistics: observed
+                .statistics
+                .iter()
+                .map(|(it, &count)| (it.name(), count))
+                .collect(),
             unattributed: causes
                 .map(|cause| (cause.name(), observed.counters.causes[cause.id()]))
                 .collect(),
@@ -144,6 +151,7 @@ impl Summary {
 mod tests {
     use super::*;
     use crate::recording::synthetic::{Space, Synthetic};
+    use crate::source::Statistic;
     use tracker_common::{Proto, Reason, State, Timer};
 
     fn summary() -> Summary {
@@ -156,8 +164,10 @@ mod tests {
         host.die(State::TcpEstablished, Reason::EarlyDrop, 1);
         host.counters.live_us[State::TcpEstablished.id()] = 5 * 600_000_000;
         host.max_gap(Timer::TcpEstablished, 6, 30.0);
+        host.statistics.insert(Statistic::EarlyDrop, 1);
         let blue = &mut source.namespaces[1];
         blue.insert(Proto::Udp, 3);
+        blue.statistics.insert(Statistic::EarlyDrop, 4);
         blue.set(Timer::Udp, 60);
         Summary::of(&source.recording(600))
     }
@@ -228,6 +238,7 @@ mod tests {
             "count",
             "table",
             "ports",
+            "kernel_statistics",
             "losses",
             "unattributed",
             "namespaces",
@@ -242,5 +253,9 @@ mod tests {
         assert_eq!(json["namespaces"][1]["balance"]["inserted"], 3);
         assert_eq!(json["timers"][0]["max_gap"]["count"], 6);
         assert_eq!(json["deaths"][0]["reason"], "early_drop");
+        assert_eq!(json["kernel_statistics"]["early_drop"], 5);
+        assert_eq!(json["kernel_statistics"]["drop"], 0);
+        let blue = &json["namespaces"][1];
+        assert_eq!(blue["kernel_statistics"]["early_drop"], 4);
     }
 }

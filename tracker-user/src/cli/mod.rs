@@ -1,5 +1,6 @@
 //! The command line: what is asked for, and how it ends.
 
+mod bench;
 mod child;
 mod exit;
 mod lab;
@@ -37,6 +38,8 @@ enum Command {
     /// Make known traffic between namespaces of its own
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Show what watching costs: the same flood unobserved and under several observers
+    Bench(bench::Args),
 }
 
 /// Levels of diagnostics.
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),
         Command::Lab(command) => lab::run(command),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -8,6 +8,7 @@ pub mod machine;
 pub mod netns;
 pub mod offsets;
 mod root;
+pub mod statistics;
 pub mod symbols;
 pub mod sysctl;
 

@@ -72,6 +72,12 @@ impl Watcher {
         Err(WatchError::Refused(status))
     }
 
+    /// Number of tracker's process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Ends the watch, and waits until the recording is complete.
     ///
     /// # Errors

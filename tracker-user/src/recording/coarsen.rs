@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Transaction, params};
 use tracker_common::layout::Counters;
 
-use super::{Distribution, blob, counters};
+use super::{Distribution, blob, counters, statistics};
 
 const SECOND: i64 = 1_000_000;
 
@@ -74,6 +74,7 @@ fn join(tx: &Transaction<'_>, ids: &[i64], level: i64) -> rusqlite::Result<()> {
     }
     join_samples(tx, first, last)?;
     join_histograms(tx, first, last)?;
+    statistics::join(tx, first, last)?;
     tx.prepare_cached("DELETE FROM interval WHERE id > ?1 AND id <= ?2")?
         .execute(params![first, last])?;
     Ok(())

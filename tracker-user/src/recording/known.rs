@@ -8,8 +8,8 @@ use tracker_common::{
     layout::{Counters, Histogram, HistogramId, PortKey, PortUse},
 };
 
-use super::{Distribution, blob, counters, schema};
-use crate::source::NamespaceSample;
+use super::{Distribution, blob, counters, schema, statistics};
+use crate::source::{NamespaceSample, Statistics};
 
 /// What was last written of a namespace.
 pub struct Known {
@@ -19,6 +19,7 @@ pub struct Known {
     counters: Box<Counters>,
     histograms: HashMap<HistogramId, Series>,
     sysctls: BTreeMap<String, u64>,
+    statistics: Statistics,
     ports: HashMap<PortKey, PortUse>,
 }
 
@@ -47,6 +48,7 @@ impl Known {
             counters: Box::new(Counters::ZERO),
             histograms: HashMap::new(),
             sysctls: BTreeMap::new(),
+            statistics: Statistics::new(),
             ports: HashMap::new(),
         })
     }
@@ -65,6 +67,8 @@ impl Known {
             self.histogram(tx, interval, *id, histogram)?;
         }
         self.sysctls(tx, &sample.sysctls, now_us)?;
+        let statistics = &sample.statistics;
+        statistics::write(tx, (interval, self.id), &mut self.statistics, statistics)?;
         if let Some(ports) = &sample.ports {
             self.ports(tx, ports)?;
         }

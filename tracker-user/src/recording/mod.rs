@@ -16,6 +16,7 @@ mod known;
 mod reader;
 mod record;
 mod schema;
+mod statistics;
 mod writer;
 
 #[cfg(test)]

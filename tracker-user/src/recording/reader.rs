@@ -14,9 +14,9 @@ use tracker_common::{
 
 use super::{
     CountSample, Distribution, Interval, NamespaceRecord, PortRecord, Recording, RecordingError,
-    blob, counters::Decoder, header, schema,
+    blob, counters::Decoder, header, schema, statistics,
 };
-use crate::source::Table;
+use crate::source::{Statistics, Table};
 
 impl Recording {
     /// Reads a recording, also of a watch that goes on.
@@ -167,6 +167,8 @@ impl Reader {
                     changed: BTreeSet::new(),
                     ports: Vec::new(),
                     table: None,
+                    statistics: Statistics::new(),
+                    statistics_course: BTreeMap::new(),
                     samples: Vec::new(),
                 };
                 Ok((row.get(0)?, record))
@@ -178,7 +180,11 @@ impl Reader {
                 let (sysctls, changed) = self.sysctls(id)?;
                 let histograms = self.histograms(id)?;
                 let ports = self.ports(id)?;
+                let (statistics, statistics_course) =
+                    statistics::read(&self.connection, id, intervals)?;
                 Ok(NamespaceRecord {
+                    statistics,
+                    statistics_course,
                     samples,
                     table,
                     sysctls,

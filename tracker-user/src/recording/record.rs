@@ -11,7 +11,7 @@ use tracker_common::{
 };
 
 use super::Distribution;
-use crate::source::{Description, Table};
+use crate::source::{Description, Statistics, Table};
 
 /// A whole recording, but for its histograms of single intervals.
 #[derive(Clone, Debug)]
@@ -70,6 +70,10 @@ pub struct NamespaceRecord {
     pub ports: Vec<PortRecord>,
     /// The table as it was last seen.
     pub table: Option<Table>,
+    /// What the kernel counted itself: totals; empty where it did not show that.
+    pub statistics: Statistics,
+    /// The same by interval ([`Recording::intervals`]), where anything was counted.
+    pub statistics_course: BTreeMap<usize, Statistics>,
     /// By interval, as far as the namespace was there.
     pub samples: Vec<CountSample>,
 }

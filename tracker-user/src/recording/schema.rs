@@ -6,7 +6,10 @@ use tracker_common::layout::HistogramId;
 pub const APPLICATION_ID: u32 = 0x7472_6b72;
 
 /// SQLite's `user_version`. A reader refuses a newer one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The first version with the tables `statistic` and `statistic_sample`.
+pub const WITH_STATISTICS: u32 = 2;
 
 /// Settings of a connection that writes. The journal is deleted after each transaction, so that a
 /// recording is one file at every moment between two intervals.
@@ -80,6 +83,19 @@ CREATE TABLE sysctl (       -- a value, and from when on it was seen
     at_us INTEGER NOT NULL,
     value INTEGER NOT NULL,
     PRIMARY KEY (namespace, name, at_us)
+) WITHOUT ROWID;
+CREATE TABLE statistic (    -- what the kernel counted itself: totals
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    name TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE statistic_sample ( -- differences that are not 0
+    interval INTEGER NOT NULL REFERENCES interval (id) DEFERRABLE INITIALLY DEFERRED,
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    name TEXT NOT NULL,
+    difference INTEGER NOT NULL,
+    PRIMARY KEY (interval, namespace, name)
 ) WITHOUT ROWID;
 CREATE TABLE port (         -- totals
     namespace INTEGER NOT NULL REFERENCES namespace (id),

@@ -9,7 +9,9 @@ use tracker_common::{
 };
 
 use super::{Existing, Recording, Writer};
-use crate::source::{Description, Hook, NamespaceSample, Sample, Source, SourceError, Table};
+use crate::source::{
+    Description, Hook, NamespaceSample, Sample, Source, SourceError, Statistic, Statistics, Table,
+};
 
 /// Totals of a made-up watch.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct Space {
     pub counters: Box<Counters>,
     pub histograms: BTreeMap<HistogramId, Box<Histogram>>,
     pub table: Option<Table>,
+    pub statistics: Statistics,
     pub sysctls: BTreeMap<String, u64>,
     pub live_at_start: u64,
     pub live: u64,
@@ -72,6 +75,7 @@ impl Space {
                 max: 65_536,
                 buckets: 65_536,
             }),
+            statistics: Statistic::ALL.into_iter().map(|it| (it, 0)).collect(),
             sysctls: timers.collect(),
             live_at_start: 0,
             live: 0,
@@ -196,6 +200,7 @@ impl Synthetic {
                     .map(|(id, one)| (*id, one.clone()))
                     .collect(),
                 table: it.table,
+                statistics: it.statistics.clone(),
                 sysctls: it.sysctls.clone(),
                 live_at_start: it.live_at_start,
                 live: it.live,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tracker_common::{Proto, State, Timer, layout::HistogramId};
 
 use super::{synthetic::Synthetic, *};
-use crate::source::Source as _;
+use crate::source::{Source as _, Statistic};
 
 /// A minute of traffic.
 fn traffic(it: &mut Synthetic) {
@@ -160,12 +160,12 @@ fn each_kind_of_bad_file_has_its_own_error() {
         RecordingError::Truncated { .. }
     ));
     let mut newer = whole.clone();
-    newer[63] = 2;
+    newer[63] = 3;
     assert!(matches!(
         open(&newer),
         RecordingError::Newer {
-            found: 2,
-            known: 1,
+            found: 3,
+            known: 2,
             ..
         }
     ));
@@ -343,6 +343,10 @@ fn joined_intervals_keep_sums_and_peaks() {
     let mut samples = Vec::new();
     for second in 0..8_000_u64 {
         source.host().insert(Proto::Udp, 2);
+        source
+            .host()
+            .statistics
+            .insert(Statistic::EarlyDrop, second / 2);
         if second % 100 == 0 {
             source.host().max_gap(Timer::Udp, 1, 3.0);
         }
@@ -369,6 +373,11 @@ fn joined_intervals_keep_sums_and_peaks() {
         host.samples.iter().map(|it| it.inserted).sum::<u64>(),
         16_000
     );
+    let dropped = host
+        .statistics_course
+        .values()
+        .map(|it| it[&Statistic::EarlyDrop]);
+    assert_eq!(dropped.sum::<u64>(), 3_999);
     assert_eq!(
         host.samples
             .iter()

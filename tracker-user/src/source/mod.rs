@@ -4,11 +4,14 @@
 //! whole program.
 
 pub mod ebpf;
+mod statistic;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tracker_common::layout::{Counters, Histogram, HistogramId, Losses, PortKey, PortUse};
+
+pub use statistic::{Statistic, Statistics};
 
 /// One hook: what it watches, and what it took on this kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,8 @@ pub struct NamespaceSample {
     pub histograms: Vec<(HistogramId, Box<Histogram>)>,
     /// `None` once the namespace is gone.
     pub table: Option<Table>,
+    /// What the kernel counts itself: totals; empty where it does not show that.
+    pub statistics: Statistics,
     /// Values of `nf_conntrack_*` by their short names (`nf_conntrack_udp_timeout`), timers in
     /// seconds; empty when unchanged since the last sample.
     pub sysctls: BTreeMap<String, u64>,

@@ -1,32 +1,84 @@
 //! The limits that watching must keep.
 
 use super::native::Native;
-use super::report::Report;
+use super::report::{Cost, Report};
+
+/// The kernel that the limits on instructions are about.
+pub const KERNEL: &str = "6.12";
+
+/// What a limit is about, and so where it can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// What watching adds to the work of the kernel [`KERNEL`].
+    Instructions,
+    /// tracker's own process, on any kernel.
+    Process,
+    /// tracker's start, on a machine that lets itself be observed.
+    Start,
+}
 
 /// A limit, and what is held against it.
 pub struct Budget {
+    about: About,
     what: &'static str,
     unit: &'static str,
     limit: f64,
-    /// None where it could not be measured.
+    /// None where it was not measured.
     measured: fn(&Report, &Native) -> Option<f64>,
 }
 
-/// All of them. One on a case's instructions is measured by `report.added(CASE)`.
+/// All of them.
 #[rustfmt::skip]
 const BUDGETS: &[Budget] = &[
-    limit("user space on an idle table, at an interval of 1 s", "% of a core", 1.0, |report, _| Some(report.user.idle.percent())),
-    limit("resident memory on an idle table, at most", "MiB", 30.0, |report, _| Some(report.user.idle.peak_mib())),
-    limit("start to the first interval recorded, on this machine", "s", 1.0, |_, native| native.seconds()),
+    instructions("a UDP flow of one packet: insert, packet, natural death", 1000.0, |report, _| dearest(report, LIFE, BEST)),
+    instructions("a further packet of a UDP flow, at most", 300.0, |report, _| dearest(report, UDP, BEST)),
+    instructions("a further packet of a TCP connection, at most", 300.0, |report, _| dearest(report, TCP, BEST)),
+    instructions("a UDP flow of one packet, by kprobes", 1900.0, |report, _| dearest(report, LIFE, KPROBES)),
+    instructions("a further packet of a UDP flow, at most, by kprobes", 600.0, |report, _| dearest(report, UDP, KPROBES)),
+    instructions("a further packet of a TCP connection, at most, by kprobes", 600.0, |report, _| dearest(report, TCP, KPROBES)),
+    limit(About::Process, "user space on an idle table, at an interval of 1 s", "% of a core", 1.0, |report, _| Some(report.user.as_ref()?.idle.percent())),
+    limit(About::Process, "resident memory on an idle table, at most", "MiB", 30.0, |report, _| Some(report.user.as_ref()?.idle.peak_mib())),
+    limit(About::Start, "start to the first interval recorded, on this machine", "s", 1.0, |_, native| native.seconds()),
 ];
 
+const LIFE: &[&str] = &["udp-life"];
+const UDP: &[&str] = &[
+    "udp-packet",
+    "udp-packet-later",
+    "udp-stream",
+    "udp-stream-later",
+];
+const TCP: &[&str] = &["tcp-packet", "tcp-packet-later"];
+const BEST: Added = |cost| Some(cost.added());
+const KPROBES: Added = Cost::added_by_kprobes;
+
+type Added = fn(&Cost) -> Option<f64>;
+
+/// The most that watching adds to one of these cases; none unless it is known of each.
+fn dearest(report: &Report, cases: &[&str], added: Added) -> Option<f64> {
+    let all = cases.iter().map(|case| added(report.cost(case)?));
+    let all = all.collect::<Option<Vec<f64>>>()?;
+    // Not `f64::max`, which would pass over what is no number.
+    all.into_iter().max_by(f64::total_cmp)
+}
+
+const fn instructions(
+    what: &'static str,
+    most: f64,
+    measured: fn(&Report, &Native) -> Option<f64>,
+) -> Budget {
+    limit(About::Instructions, what, "instructions", most, measured)
+}
+
 const fn limit(
+    about: About,
     what: &'static str,
     unit: &'static str,
     limit: f64,
     measured: fn(&Report, &Native) -> Option<f64>,
 ) -> Budget {
     Budget {
+        about,
         what,
         unit,
         limit,
@@ -36,6 +88,8 @@ const fn limit(
 
 /// A budget and what was measured.
 pub struct Judged {
+    /// What it is about.
+    pub about: About,
     /// What is limited.
     pub what: &'static str,
     /// In which unit.
@@ -47,17 +101,22 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Whether the limit is kept. What could not be measured passes none.
+    /// Whether the limit is kept. What was not measured keeps none, but for a start that a machine may refuse.
     pub fn is_kept(&self) -> bool {
-        self.measured.is_none_or(|measured| measured < self.limit)
+        match self.measured {
+            Some(measured) => measured < self.limit,
+            None => self.about == About::Start,
+        }
     }
 }
 
-/// Holds what was measured against the limits.
-pub fn judge(report: &Report, native: &Native) -> Vec<Judged> {
+/// Holds what was measured against the limits on these things.
+pub fn judge(report: &Report, native: &Native, about: &[About]) -> Vec<Judged> {
     BUDGETS
         .iter()
+        .filter(|budget| about.contains(&budget.about))
         .map(|budget| Judged {
+            about: budget.about,
             what: budget.what,
             unit: budget.unit,
             limit: budget.limit,
@@ -70,8 +129,9 @@ pub fn judge(report: &Report, native: &Native) -> Vec<Judged> {
 mod tests {
     use super::*;
 
-    fn judged(measured: Option<f64>) -> Judged {
+    fn judged(about: About, measured: Option<f64>) -> Judged {
         Judged {
+            about,
             what: "",
             unit: "",
             limit: 1.0,
@@ -81,9 +141,39 @@ mod tests {
 
     #[test]
     fn a_limit_must_not_be_reached() {
-        assert!(judged(Some(0.99)).is_kept());
-        assert!(!judged(Some(1.0)).is_kept());
-        assert!(!judged(Some(f64::NAN)).is_kept());
-        assert!(judged(None).is_kept());
+        let process = |measured| judged(About::Process, measured).is_kept();
+        assert!(process(Some(0.99)));
+        assert!(!process(Some(1.0)));
+        assert!(!process(Some(f64::NAN)));
+    }
+
+    #[test]
+    fn what_was_not_measured_keeps_no_limit() {
+        assert!(!judged(About::Instructions, None).is_kept());
+        assert!(judged(About::Start, None).is_kept());
+    }
+
+    #[test]
+    fn the_dearest_case_counts() {
+        let cost = |name: &str, tracker, kprobes| Cost {
+            name: name.to_owned(),
+            what: String::new(),
+            per: String::new(),
+            unobserved: 100.0,
+            tracker,
+            kprobes,
+        };
+        let report = Report {
+            costs: vec![
+                cost("tcp-packet", 150.0, Some(400.0)),
+                cost("tcp-packet-later", 350.0, None),
+            ],
+            whole: Vec::new(),
+            programs: Vec::new(),
+            user: None,
+        };
+        assert_eq!(dearest(&report, TCP, BEST), Some(250.0));
+        assert_eq!(dearest(&report, TCP, KPROBES), None);
+        assert_eq!(dearest(&report, UDP, BEST), None);
     }
 }

@@ -16,9 +16,10 @@ const BENCH: &str = "vm-bench";
 /// Several times what a slow machine takes.
 const TIMEOUT: Duration = Duration::from_secs(1200);
 
-/// Boots the kernel and measures there.
-pub fn measure(spec: &Spec, cache: &Cache) -> Result<Report> {
-    let request = Request::warp([BENCH], &["tracker", BENCH], TIMEOUT)?;
+/// Boots the kernel and measures there, as the options say.
+pub fn measure(spec: &Spec, cache: &Cache, options: &[&str]) -> Result<Report> {
+    let command = std::iter::once(&BENCH).chain(options).copied();
+    let request = Request::warp(command, &["tracker", BENCH], TIMEOUT)?;
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(spec, &request, cache, Box::new(Keep(sender)))?;
     if outcome.code() != 0 {

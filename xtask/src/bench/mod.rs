@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what watching costs, in instructions, and whether it keeps its budgets.
 
+mod across;
 mod budget;
 mod document;
 mod guest;
@@ -13,47 +14,108 @@ use clap::Args;
 
 use crate::cache::Cache;
 use crate::kernel::{self, Spec};
-use crate::{dist, note, setup};
+use crate::{dist, note, pool, setup};
+use budget::{About, Judged};
+use native::Native;
+use report::Report;
 
-/// Measure what watching costs, in exact instructions on a real kernel, and hold it against the budgets.
+/// Measure what watching costs, in exact instructions on real kernels, and hold it against the budgets.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// The kernels to boot.
-    #[arg(long, value_name = "KERNEL", default_value = "6.12")]
+    #[arg(long, value_name = "KERNEL", default_values = setup::SERIES)]
     kernel: Vec<Spec>,
+    /// How many guests run at once.
+    #[arg(long, value_name = "N", default_value_t = pool::processors())]
+    jobs: usize,
     /// Rewrite the tables of docs/benchmarks.md.
     #[arg(long)]
     write: bool,
+    /// Measure only what the budgets on instructions need, on the kernel that they are about.
+    #[arg(long, conflicts_with_all = ["kernel", "write"])]
+    budgets: bool,
+}
+
+/// What was measured on one kernel.
+pub struct Bench {
+    /// As the user named it.
+    spec: Spec,
+    /// What `uname -r` says.
+    release: String,
+    report: Report,
+    judged: Vec<Judged>,
 }
 
 impl BenchArgs {
     /// Measures, prints, and gives the exit status: 1 if a budget is passed.
     pub fn run(&self) -> Result<u8> {
+        let judged = if self.budgets {
+            Self::gate()?
+        } else {
+            self.tables()?
+        };
+        let passed: Vec<&Judged> = judged.iter().filter(|it| !it.is_kept()).collect();
+        for it in &passed {
+            note!("a budget is passed: {}; see the tables above", it.what);
+        }
+        Ok(u8::from(!passed.is_empty()))
+    }
+
+    /// Only the budgets on instructions.
+    fn gate() -> Result<Vec<Judged>> {
+        let spec: Spec = budget::KERNEL.parse()?;
+        setup::all(std::slice::from_ref(&spec))?;
+        dist::all()?;
+        let cache = Cache::of_this_user()?;
+        let report = guest::measure(&spec, &cache, &["--budgets", "--kprobes"])?;
+        let judged = budget::judge(&report, &Native::LeftOut, &[About::Instructions]);
+        println!("{}\n{}", table::costs(&report), table::budgets(&judged));
+        Ok(judged)
+    }
+
+    /// Everything, on each kernel.
+    fn tables(&self) -> Result<Vec<Judged>> {
         setup::all(&self.kernel)?;
         note!("building the static programs");
         dist::all()?;
         let native = native::start(&dist::folder()?)?;
         let cache = Cache::of_this_user()?;
-        let mut text = String::new();
-        let mut kept = true;
-        for spec in &self.kernel {
-            let release = kernel::get(spec, &cache)?.release;
-            note!("measuring on {release}; this takes a minute or two");
-            let report = guest::measure(spec, &cache)?;
-            let judged = budget::judge(&report, &native);
-            kept &= judged.iter().all(budget::Judged::is_kept);
-            let part = table::kernel(spec, &release, &report, &judged);
-            println!("{part}");
-            text += &part;
-        }
-        let part = table::native(&native);
-        println!("{part}");
+        note!("measuring; this takes a few minutes for each kernel");
+        let done = pool::each(&self.kernel, self.jobs.max(1), |spec| {
+            let bench = measure(spec, &cache, &native)?;
+            println!("{}", table::kernel(&bench));
+            Ok(bench)
+        });
+        let benches = done.into_iter().collect::<Result<Vec<Bench>>>()?;
+        let functions = native::functions(&dist::folder()?)?;
+        let across = across::table(&benches);
+        let native = table::native(&native, &functions);
+        println!("{across}\n{native}");
         if self.write {
-            document::rewrite(&(text + &part))?;
+            let kernels: Vec<String> = benches.iter().map(table::kernel).collect();
+            let all = [across, kernels.join("\n"), native];
+            document::rewrite(&all.join("\n"))?;
         }
-        if !kept {
-            note!("a budget is passed; see the tables above");
-        }
-        Ok(u8::from(!kept))
+        Ok(benches.into_iter().flat_map(|it| it.judged).collect())
     }
+}
+
+fn measure(spec: &Spec, cache: &Cache, native: &Native) -> Result<Bench> {
+    let release = kernel::get(spec, cache)?.release;
+    // There, both ways to attach have budgets.
+    let both = spec.to_string() == budget::KERNEL;
+    let (options, about): (&[&str], &[About]) = if both {
+        let all = &[About::Instructions, About::Process, About::Start];
+        (&["--kprobes"], all)
+    } else {
+        (&[], &[About::Process])
+    };
+    let report = guest::measure(spec, cache, options)?;
+    let judged = budget::judge(&report, native, about);
+    Ok(Bench {
+        spec: spec.clone(),
+        release,
+        report,
+        judged,
+    })
 }

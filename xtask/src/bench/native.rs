@@ -11,6 +11,8 @@ use crate::process::tail;
 /// The start on this machine.
 #[derive(Debug)]
 pub enum Native {
+    /// It was not tried.
+    LeftOut,
     /// From exec to the end of a watch of 1 ms: the first interval is in the recording before that.
     Took(Duration),
     /// This machine does not let itself be observed, or the program failed.
@@ -27,9 +29,17 @@ impl Native {
     pub fn seconds(&self) -> Option<f64> {
         match self {
             Self::Took(took) => Some(took.as_secs_f64()),
-            Self::Refused { .. } => None,
+            Self::LeftOut | Self::Refused { .. } => None,
         }
     }
+}
+
+/// What `tracker bench --native` prints: the time of the hooks' inner functions, or why there is none.
+pub fn functions(programs: &Path) -> Result<String> {
+    let mut tracker = Command::new(programs.join("tracker"));
+    let done = tracker.args(["bench", "--native"]).output();
+    let done = done.context("cannot run tracker")?;
+    Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned())
 }
 
 /// Watches this machine for 1 ms.

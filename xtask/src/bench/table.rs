@@ -2,70 +2,86 @@
 
 use std::fmt::Display;
 
+use super::Bench;
 use super::budget::Judged;
 use super::native::Native;
-use super::report::{Report, Runs, Spent, Whole};
-use crate::kernel::Spec;
+use super::report::{Report, Runs, Spent, User, Whole};
 
 /// Everything about one kernel.
-pub fn kernel(spec: &Spec, release: &str, report: &Report, judged: &[Judged]) -> String {
+pub fn kernel(bench: &Bench) -> String {
+    let Bench {
+        spec,
+        release,
+        report,
+        judged,
+    } = bench;
+    let user = report.user.as_ref().map(user).unwrap_or_default();
     format!(
         "## Kernel {release}\n\nPrinted by `cargo xtask bench --kernel {spec}`.\n\n\
          Instructions per unit, and what watching adds:\n\n{}\n\
          One UDP flow for the whole machine, with what the observer does in user space meanwhile:\n\n{}\n\
          What the kernel's statistics say of each program:\n\n{}\n\
-         tracker's process:\n\n{}\n\
+         tracker's process:\n\n{user}\n\
          Budgets:\n\n{}\n",
         costs(report),
         whole(&report.whole),
         programs(&report.programs),
-        user(report),
         budgets(judged),
     )
 }
 
-/// The start on this machine.
-pub fn native(native: &Native) -> String {
+/// The start on this machine, and the inner functions there.
+pub fn native(native: &Native, functions: &str) -> String {
     let came = match native {
         Native::Took(took) => format!(
             "From exec to the end of `tracker profile --duration 1ms`: {:.2} s.",
             took.as_secs_f64()
         ),
+        Native::LeftOut => "The start was not timed natively.".to_owned(),
         Native::Refused { status, said } => format!(
             "The start was not timed natively: tracker ended with {status} on the machine that \
              printed this, saying \"{said}\""
         ),
     };
-    format!("## Outside of a guest\n\n{came}\n")
+    format!(
+        "## Outside of a guest\n\n{came}\n\nPrinted by `tracker bench --native` on the machine that printed \
+         this:\n\n```\n{functions}\n```\n"
+    )
 }
 
-fn costs(report: &Report) -> String {
+/// What each case takes and what watching adds, by kprobes too if that was measured.
+pub fn costs(report: &Report) -> String {
+    let head = ["what", "per", "unobserved", "watched", "added"];
     let measured = report.costs.iter().map(|cost| {
-        [
+        let row = [
             format!("{} (`{}`)", cost.what, cost.name),
             cost.per.clone(),
             whole_number(cost.unobserved),
             whole_number(cost.tracker),
             whole_number(cost.added()),
-        ]
+        ];
+        let probed = cost.kprobes.zip(cost.added_by_kprobes());
+        (row, probed)
     });
-    let life = report
-        .added("udp-flow")
-        .zip(report.added("destroy"))
-        .map(|(flow, destroy)| {
-            let what = "**a UDP flow's whole life: insert, one packet, destroy**".to_owned();
-            let none = String::new;
+    if !report.costs.iter().any(|cost| cost.kprobes.is_some()) {
+        return table(head, measured.map(|(row, _)| row));
+    }
+    let [what, per, unobserved, watched, added] = head;
+    table(
+        [what, per, unobserved, watched, added, "by kprobes", "added"],
+        measured.map(|([what, per, unobserved, watched, added], probed)| {
+            let (by, more) = probed.unzip();
+            let number = |value: Option<f64>| value.map_or_else(String::new, whole_number);
             [
                 what,
-                "flow".into(),
-                none(),
-                none(),
-                whole_number(flow + destroy),
+                per,
+                unobserved,
+                watched,
+                added,
+                number(by),
+                number(more),
             ]
-        });
-    table(
-        ["what", "per", "unobserved", "watched", "added"],
-        measured.chain(life),
+        }),
     )
 }
 
@@ -118,8 +134,7 @@ fn programs(rows: &[Runs]) -> String {
     )
 }
 
-fn user(report: &Report) -> String {
-    let user = &report.user;
+fn user(user: &User) -> String {
     let share = |spent: &Spent| {
         let per_second = spent.cpu_ns as f64 / spent.wall_ns as f64 * 1e3;
         format!(
@@ -157,11 +172,13 @@ fn user(report: &Report) -> String {
     )
 }
 
-fn budgets(judged: &[Judged]) -> String {
+/// The limits, and whether they are kept.
+pub fn budgets(judged: &[Judged]) -> String {
     table(
         ["what", "limit", "measured", "kept"],
         judged.iter().map(|judged| {
             let Judged {
+                about: _,
                 what,
                 unit,
                 limit,
@@ -175,9 +192,9 @@ fn budgets(judged: &[Judged]) -> String {
                     |value| format!("{value:.2} {unit}"),
                 ),
                 match (measured, judged.is_kept()) {
-                    (None, _) => "not known",
+                    (None, true) => "not known",
                     (Some(_), true) => "yes",
-                    (Some(_), false) => "**no**",
+                    (_, false) => "**no**",
                 }
                 .to_owned(),
             ]
@@ -196,7 +213,8 @@ fn millions(ns: u64) -> String {
     )
 }
 
-fn table<T: Display, const N: usize>(
+/// A table of Markdown.
+pub fn table<T: Display, const N: usize>(
     head: [&str; N],
     rows: impl IntoIterator<Item = [T; N]>,
 ) -> String {

@@ -1,11 +1,7 @@
 //! All cases in one boot of one kernel.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::thread;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,8 +9,8 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::cache::Cache;
 use crate::kernel::{self, Spec};
-use crate::note;
 use crate::vm::{self, Request};
+use crate::{note, pool};
 
 /// The program that runs every case and prints the sum.
 const CASES: &str = "vm-cases";
@@ -24,28 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(2400);
 /// Boots the kernels, as many at once as there are processors, and runs the cases there. The
 /// tallies come in the order of the kernels.
 pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..workers.min(kernels.len()) {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(spec) = kernels.get(place) else {
-                        return;
-                    };
-                    let tally = run(spec, filter);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(place, tally);
-                }
-            });
-        }
-    });
-    done.into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_values()
+    pool::each(kernels, pool::processors(), |spec| run(spec, filter))
+        .into_iter()
         .collect()
 }
 

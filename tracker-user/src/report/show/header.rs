@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::{
     analysis::{Body, Quantiles, Summary},
     report::Style,
+    source::Statistic,
     units,
 };
 
@@ -51,6 +52,9 @@ pub fn header(summary: &Summary, style: Style) -> String {
     line("Lifetime", &spread(&all.lifetime));
     line("Overdue", &spread(&all.overdue));
     line("Losses", &losses(summary));
+    if let Some(counted) = counted(all) {
+        line("Kernel", &counted);
+    }
     let hooks: Vec<String> = summary
         .hooks
         .iter()
@@ -98,6 +102,20 @@ fn spread(it: &Quantiles) -> String {
         units::seconds(it.max_s),
         units::count(it.count)
     )
+}
+
+/// What the kernel counted itself, if that is anything.
+fn counted(all: &Body) -> Option<String> {
+    let counted: Vec<String> = all
+        .kernel_statistics
+        .iter()
+        .filter(|&(_, &count)| count > 0)
+        .map(|(name, &count)| {
+            let words = Statistic::from_name(name).map_or(*name, Statistic::words);
+            format!("{} {words} ({name})", units::count(count))
+        })
+        .collect();
+    (!counted.is_empty()).then(|| counted.join(", "))
 }
 
 /// Losses in words.

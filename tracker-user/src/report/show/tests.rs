@@ -1,7 +1,10 @@
 //! What the tables look like.
 
 use super::*;
-use crate::recording::synthetic::{Space, Synthetic};
+use crate::{
+    recording::synthetic::{Space, Synthetic},
+    source::Statistic,
+};
 use tracker_common::{
     Cause, Loss, Proto, Reason, State, Timer,
     layout::{PortKey, PortUse},
@@ -16,6 +19,8 @@ fn summary() -> Summary {
     host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 80_000, 120.0);
     host.die(State::TcpEstablished, Reason::EarlyDrop, 10);
     host.max_gap(Timer::TcpEstablished, 90_000, 12.0);
+    host.statistics.insert(Statistic::EarlyDrop, 10);
+    host.statistics.insert(Statistic::Drop, 2);
     host.counters.causes[Cause::Offloaded.id()] = 5;
     let key = PortKey {
         slot: 0,
@@ -40,6 +45,7 @@ Table     mean 9,990, 99 % of the time at most 9,990, peak 9,990 of 65,536 (15 %
 Lifetime  median 2 m, 99 % 2 m, longest 2 m (80,000 seen)
 Overdue   median 500 ms, 99 % 500 ms, longest 500 ms (80,000 seen)
 Losses    3 entries not followed: the map of live entries was full
+Kernel    2 packets dropped (drop), 10 entries evicted to make room (early_drop)
 Hooks     insert __nf_conntrack_hash_insert (kprobe), destroy nf_ct_helper_destroy (kprobe)
 
 Inserts

@@ -22,7 +22,7 @@ use crate::{
     source::Hook,
 };
 
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracker.bpf.o"));
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracker.bpf.o"));
 
 /// The module whose functions are hooked.
 const MODULE: &str = "nf_conntrack";

@@ -10,9 +10,11 @@ mod fentry;
 mod hooks;
 mod load;
 mod mapped;
+pub mod native;
 mod read;
 mod refusal;
 mod scope;
+pub mod statistics;
 mod sys;
 mod watch;
 

@@ -8,9 +8,10 @@ use crate::{
     kernel::{
         Root,
         netns::{self, Known, Netns, NetnsError},
+        statistics::StatisticsFile,
         sysctl::{self, TableFiles},
     },
-    source::Table,
+    source::{Statistics, Table},
 };
 
 /// Slots kept free for namespaces that come during a watch of all.
@@ -27,19 +28,29 @@ pub struct Member {
     /// Its settings, where they have been read since the last sample.
     pub fresh: Option<BTreeMap<String, u64>>,
     table: Option<TableFiles>,
+    statistics: Option<StatisticsFile>,
     epoch: u32,
     size: (u64, u64),
 }
 
 impl Member {
     fn open(root: &Root, netns: &Netns) -> io::Result<Self> {
-        let (table, settings) = netns.run(|| (TableFiles::open(root), sysctl::settings(root)))?;
+        let (table, settings, statistics) = netns.run(|| {
+            (
+                TableFiles::open(root),
+                sysctl::settings(root),
+                StatisticsFile::open(root),
+            )
+        })?;
         Ok(Self {
             inum: netns.inum(),
             name: netns.name().to_owned(),
             live_at_start: 0,
             fresh: Some(settings?),
             table: Some(table?),
+            statistics: statistics
+                .inspect_err(|error| log::debug!("no counts of the kernel's own: {error}"))
+                .ok(),
             epoch: 0,
             size: (0, 0),
         })
@@ -53,6 +64,7 @@ impl Member {
             live_at_start: 0,
             fresh: None,
             table: None,
+            statistics: None,
             epoch: 0,
             size: (0, 0),
         }
@@ -61,6 +73,21 @@ impl Member {
     /// Its table now; `None` once it is gone.
     pub fn table(&self) -> Option<Table> {
         self.table.as_ref().and_then(|table| table.read().ok())
+    }
+
+    /// The watch begins now, with these entries in the table.
+    pub fn begin(&mut self, live: u64) {
+        self.live_at_start = live;
+        if let Some(statistics) = &mut self.statistics {
+            statistics.restart();
+        }
+    }
+
+    /// What the kernel has counted since then.
+    pub fn statistics(&mut self) -> Statistics {
+        self.statistics
+            .as_mut()
+            .map_or_else(Statistics::new, |file| file.total().clone())
     }
 
     /// Takes in what a sample shows of it: settings are read anew when the programs have noticed

@@ -162,7 +162,7 @@ impl Watch {
             let base = watch.settled(slot).map_err(|error| StartError::Object {
                 cause: error.to_string(),
             })?;
-            watch.scope.members[slot].live_at_start = base;
+            watch.scope.members[slot].begin(base);
         }
         Ok(watch)
     }
@@ -272,6 +272,7 @@ impl Watch {
             name: member.name.clone(),
             histograms,
             table,
+            statistics: member.statistics(),
             sysctls: member.fresh.take().unwrap_or_default(),
             live_at_start: member.live_at_start,
             live: table.map_or(0, |table| table.count),
