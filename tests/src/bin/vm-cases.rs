@@ -13,6 +13,9 @@ use tracker_tests::cases;
 struct Args {
     /// Only cases whose name contains one of these
     filter: Vec<String>,
+    /// Leave out cases whose name begins with this
+    #[arg(long, value_name = "PREFIX")]
+    without: Option<String>,
     /// Print the cases' names and do nothing
     #[arg(long)]
     list: bool,
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if cases::run(&args.filter).failed == 0 {
+    if cases::run(&args.filter, args.without.as_deref()).failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -15,13 +15,15 @@ pub struct Outcome {
     pub failed: usize,
 }
 
-/// Runs the cases whose name contains one of the `filters`, or all if there are none, a line of output each.
+/// Runs the cases whose name contains one of the `filters`, or all if there are none, but not those whose name begins
+/// with `without`; a line of output each.
 #[must_use]
-pub fn run(filters: &[String]) -> Outcome {
+pub fn run(filters: &[String], without: Option<&str>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut places = Places::default();
     let wanted = |case: &&Case| {
-        filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter))
+        (filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter)))
+            && without.is_none_or(|prefix| !case.name.starts_with(prefix))
     };
     for case in super::all().iter().filter(wanted) {
         match in_time(case, &mut places, outcome) {
