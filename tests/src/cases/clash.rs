@@ -86,7 +86,10 @@ fn clash(stage: &mut Stage) -> Result<(), TrafficError> {
     let ports = senders.iter().map(SocketAddr::port).collect::<Vec<_>>();
     match ports[1] {
         // For answers to the second packet there is an entry that conntrack hides and that no hook sees inserted.
-        OTHER => _ = causes.insert("clash".into(), 1),
+        OTHER => {
+            causes.insert("clash".into(), 1);
+            stage.counted("clash_resolve", 1);
+        }
         // Some kernels look the flow up once more after a verdict, and find the first packet's entry.
         same if same == ports[0] => {}
         _ => {
