@@ -191,6 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::lab::net::{MASQUERADE4, MASQUERADE6};
 
     fn tuples(clients: Clients, masquerade: bool, sweep: bool) -> Tuples {
         Tuples {
@@ -231,22 +232,35 @@ mod tests {
         assert_ne!(tuples.get(0, 1).server, tuples.get(10, 1).server);
     }
 
+    /// It lies where the router has its route to that end, and is nobody else's.
+    fn is_an_ends(address: IpAddr, net4: u32, net6: u16) -> bool {
+        match address {
+            // The router's own addresses, and those of its gateways, are in the last /16 of a network.
+            IpAddr::V4(it) => {
+                let number = u32::from(it);
+                number >> 22 == net4 && number >> 16 & 0x3f != 0x3f && it != MASQUERADE4
+            }
+            IpAddr::V6(it) => it.segments()[..2] == [0xfd77, net6] && it != MASQUERADE6,
+        }
+    }
+
     #[test]
-    fn addresses_stay_in_their_networks() {
-        let inside = |address: IpAddr, net4: u32, net6: u16| match address {
-            IpAddr::V4(it) => u32::from(it) >> 22 == net4,
-            IpAddr::V6(it) => it.segments()[..2] == [0xfd77, net6],
-        };
+    fn the_first_and_the_last_address_are_an_ends() {
         for clients in [Clients::spoofed(false), Clients::spoofed(true)] {
-            for number in [0, 1, clients.count() - 1] {
+            for number in [0, clients.count() - 1] {
                 let address = clients.address(number);
-                assert!(inside(address, 10 << 2 | 1, 1), "{address}");
-                assert!(!address.to_string().starts_with("10.127."));
+                assert!(is_an_ends(address, 10 << 2 | 1, 1), "{address}");
             }
             for number in [0, SERVERS - 1] {
-                assert!(inside(clients.server(number), 10 << 2 | 2, 2));
+                assert!(is_an_ends(clients.server(number), 10 << 2 | 2, 2));
             }
         }
+        assert!(!is_an_ends(MASQUERADE4.into(), 10 << 2 | 1, 1));
+        assert!(!is_an_ends(MASQUERADE6.into(), 10 << 2 | 1, 1));
+    }
+
+    #[test]
+    fn clients_are_spread_over_their_prefixes() {
         let spread = Clients::V6 {
             count: 100,
             prefixes: 10,
@@ -260,11 +274,48 @@ mod tests {
         assert_eq!(networks.len(), 10);
     }
 
+    /// All that a scenario can ask for.
+    fn any_clients() -> impl Strategy<Value = Clients> {
+        prop_oneof![
+            Just(Clients::spoofed(false)),
+            Just(Clients::spoofed(true)),
+            (1..=CLIENTS4).prop_map(Clients::V4),
+            (1..=CLIENTS4, 1..=CLIENTS4).prop_map(|(count, prefixes)| Clients::V6 {
+                count,
+                prefixes: prefixes.min(count),
+            }),
+        ]
+    }
+
     proptest! {
         #[test]
         fn a_permutation_has_every_place_once(count in 1_u64..2000, seed: u64) {
             let places: HashSet<u64> = (0..count).map(|n| permuted(n, count, seed)).collect();
             prop_assert_eq!(places.len() as u64, count);
+        }
+
+        #[test]
+        fn no_tuple_has_an_address_of_the_router_or_of_anybody_else(
+            clients in any_clients(),
+            servers in 1..=SERVERS,
+            masquerade: bool,
+            sweep: bool,
+            populations in 1..=64_u32,
+            numbers in prop::collection::vec(any::<u64>(), 50),
+            seed: u64,
+        ) {
+            let tuples = Tuples {
+                servers,
+                sweep,
+                share: (populations - 1, populations),
+                ..tuples(clients, masquerade, sweep)
+            };
+            for number in numbers {
+                let tuple = tuples.get(number % tuples.capacity(), seed);
+                prop_assert!(is_an_ends(tuple.client, 10 << 2 | 1, 1), "{:?}", tuple);
+                prop_assert!(is_an_ends(tuple.server, 10 << 2 | 2, 2), "{:?}", tuple);
+                prop_assert!(CLIENT_PORTS.contains(&tuple.client_port.into()), "{:?}", tuple);
+            }
         }
     }
 }
