@@ -66,11 +66,7 @@ impl TryFrom<Raw> for Arrival {
                 spacing,
                 ..
             } => {
-                if !(rate > 0.0 && rate <= FASTEST) {
-                    return Err(format!(
-                        "a rate of {rate} is not above 0 and up to {FASTEST}"
-                    ));
-                }
+                check_rate(rate)?;
                 match spacing {
                     Some(Spacing::Constant) => Kind::Constant { rate },
                     Some(Spacing::Random) | None => Kind::Random { rate },
@@ -110,6 +106,16 @@ impl TryFrom<Raw> for Arrival {
     }
 }
 
+/// A rate that can be asked for.
+pub fn check_rate(rate: f64) -> Result<(), String> {
+    if rate > 0.0 && rate <= FASTEST {
+        return Ok(());
+    }
+    Err(format!(
+        "a rate of {rate} is not above 0 and up to {FASTEST}"
+    ))
+}
+
 impl Arrival {
     /// Connections a second, at most on average; none of a single burst.
     #[must_use]
@@ -147,18 +153,21 @@ impl Arrival {
             },
             Kind::Bursts { size, every } => Kind::Bursts {
                 size,
-                every: every.div_f64(factor).max(Duration::from_nanos(1)),
+                every: Duration::try_from_secs_f64(every.as_secs_f64() / factor)
+                    .unwrap_or(Duration::MAX)
+                    .max(Duration::from_nanos(1)),
             },
             once @ Kind::Once { .. } => once,
         };
         Self { kind, ..self }
     }
 
-    /// The times of the arrivals, without end.
-    pub fn times(self, chance: Chance) -> Times {
+    /// The times of the arrivals before an end.
+    pub fn times(self, chance: Chance, end: Duration) -> Times {
         Times {
             arrival: self,
             chance,
+            end,
             at: 0.0,
             number: 0,
         }
@@ -170,6 +179,7 @@ impl Arrival {
 pub struct Times {
     arrival: Arrival,
     chance: Chance,
+    end: Duration,
     /// Of the last one, in seconds.
     at: f64,
     number: u64,
@@ -181,26 +191,25 @@ impl Iterator for Times {
     fn next(&mut self) -> Option<Duration> {
         let number = self.number;
         self.number += 1;
-        match self.arrival.kind {
-            Kind::Once { size } => (number < size.into()).then_some(Duration::ZERO),
+        let at = match self.arrival.kind {
+            Kind::Once { size } => (number < size.into()).then_some(Duration::ZERO)?,
             Kind::Bursts { size, every } => {
-                let burst = number / u64::from(size);
-                Some(Duration::from_nanos(
-                    (every.as_nanos() * u128::from(burst)) as u64,
-                ))
+                every.saturating_mul(u32::try_from(number / u64::from(size)).ok()?)
             }
-            Kind::Constant { rate } => Some(nanos(number as f64 / rate)),
+            Kind::Constant { rate } => nanos(number as f64 / rate),
             Kind::Random { rate } => loop {
                 self.at += self.chance.exponential() / rate;
-                // Of the arrivals at the height of the day, so many stay.
+                let at = nanos(self.at);
                 let Some(day) = self.arrival.day else {
-                    return Some(nanos(self.at));
+                    break at;
                 };
-                if self.chance.unit() < day.share(self.at) {
-                    return Some(nanos(self.at));
+                // Of the arrivals at the height of the day, so many stay.
+                if at >= self.end || self.chance.unit() < day.share(self.at) {
+                    break at;
                 }
             },
-        }
+        };
+        (at < self.end).then_some(at)
     }
 }
 
@@ -226,9 +235,9 @@ mod tests {
             x: Arrival,
         }
         let row: Row = toml::from_str(&format!("x = {text}")).unwrap();
-        let times = row.x.times(Chance::new(3, 0, 0));
         let until = Duration::from_secs(until);
-        let times: Vec<_> = times.take_while(|at| *at < until).take(100_000).collect();
+        let times = row.x.times(Chance::new(3, 0, 0), until);
+        let times: Vec<_> = times.take(100_000).collect();
         assert!(times.is_sorted());
         assert!(times.len() as f64 <= row.x.bound(until));
         times
@@ -252,6 +261,26 @@ mod tests {
         };
         assert!(4 * between(0, 10) < between(45, 55));
         assert!(4 * between(90, 100) < between(45, 55));
+    }
+
+    #[test]
+    fn the_slowest_come_to_their_end() {
+        assert_eq!(times("{ rate = 5e-324, day = '1s' }", 100), []);
+        assert_eq!(
+            times("{ rate = 1e-300, spacing = 'constant' }", 100).len(),
+            1
+        );
+        let slow = Arrival::try_from(Raw {
+            rate: None,
+            spacing: None,
+            day: None,
+            night: None,
+            burst: Some(2),
+            every: Some(Time(Duration::from_secs(1))),
+        });
+        let slow = slow.unwrap().faster(1e-300);
+        let times = slow.times(Chance::new(3, 0, 0), Duration::from_secs(100));
+        assert_eq!(times.count(), 2);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Wrong> {
     }
     for (number, table) in file.population.into_iter().enumerate() {
         let share = (number as u32, count as u32);
-        let population = population(&table, share, scenario.masquerade)?;
+        let population = population(&table, share, &scenario)?;
         if scenario
             .populations
             .iter()
@@ -73,7 +73,7 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Wrong> {
                 "Give each its own name",
             ));
         }
-        let planned = population.planned(duration);
+        let planned = population.planned(&population.arrival, duration);
         if let Err(what) = population.fits(planned) {
             let remedy = super::traffic::REMEDY;
             return Err(Wrong::new(table.name.span(), what, remedy));
@@ -131,7 +131,7 @@ fn setting(
 fn population(
     table: &file::Population,
     share: (u32, u32),
-    masquerade: bool,
+    scenario: &Scenario,
 ) -> Result<Population, Wrong> {
     let six = table.family == Family::Ipv6;
     let proto = match (table.proto, six) {
@@ -166,6 +166,22 @@ fn population(
             format!("Give a number from 1 to {SERVERS}"),
         ));
     }
+    let count = table.count.as_ref().map(|count| *count.get_ref());
+    if let (Some(0), Some(field)) = (count, &table.count) {
+        return Err(Wrong::new(
+            field.span(),
+            "a count of 0",
+            "Give at least 1, or leave it out",
+        ));
+    }
+    let start = table.start.get_ref().0;
+    if start >= scenario.duration {
+        return Err(Wrong::new(
+            table.start.span(),
+            "its first connection would begin when the duration is over",
+            "Let it start earlier, or make `duration` longer",
+        ));
+    }
     let script = table.script.get_ref();
     if script.is_empty() {
         return Err(Wrong::new(
@@ -185,8 +201,8 @@ fn population(
     Ok(Population {
         name: table.name.get_ref().clone(),
         arrival: table.arrival,
-        start: table.start.0,
-        count: table.count,
+        start,
+        count,
         tuples: Tuples {
             proto,
             clients: clients(table, six)?,
@@ -194,7 +210,7 @@ fn population(
             ports,
             sweep: table.order == Order::Sweep,
             share,
-            masquerade,
+            masquerade: scenario.masquerade,
         },
         rtt: table.rtt,
         program,

@@ -33,6 +33,14 @@ pub enum ScenarioError {
         "no scenario is named `{0}`. See `tracker lab list`, or name a file that ends in .toml"
     )]
     Unknown(String),
+    /// What is asked for beside the scenario cannot be.
+    #[error("{what}. {remedy}")]
+    Override {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// As much as is asked for cannot be made.
     #[error("population `{population}` of {scenario}: {what}. {remedy}")]
     TooMuch {

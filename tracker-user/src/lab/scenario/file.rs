@@ -32,9 +32,9 @@ pub(super) struct Population {
     #[serde(default)]
     pub family: Family,
     pub arrival: Arrival,
-    #[serde(default)]
-    pub start: Time,
-    pub count: Option<u64>,
+    #[serde(default = "at_once")]
+    pub start: Spanned<Time>,
+    pub count: Option<Spanned<u64>>,
     pub clients: Spanned<Clients>,
     pub prefixes: Option<Spanned<u64>>,
     #[serde(default = "one")]
@@ -50,6 +50,10 @@ pub(super) struct Population {
 
 fn one() -> Spanned<u64> {
     Spanned::new(0..0, 1)
+}
+
+fn at_once() -> Spanned<Time> {
+    Spanned::new(0..0, Time::default())
 }
 
 fn near() -> Spread<Seconds> {

@@ -5,6 +5,8 @@ mod builtin;
 mod compile;
 mod error;
 mod file;
+#[cfg(test)]
+mod hostile;
 mod spread;
 #[cfg(test)]
 mod tests;

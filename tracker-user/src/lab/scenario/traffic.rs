@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::arrival::Times;
+use super::arrival::{Arrival, Times, check_rate};
 use super::{Population, Scenario, ScenarioError};
 use crate::lab::packet::Due;
 use crate::lab::random::{Chance, mix};
@@ -40,7 +40,6 @@ struct Arrivals {
     /// The next one.
     next: Option<Duration>,
     start: Duration,
-    end: Duration,
     number: u64,
     count: u64,
 }
@@ -81,9 +80,9 @@ impl Ord for Waiting {
 }
 
 impl Population {
-    /// How many connections there will be at most, as good as certainly.
-    pub(super) fn planned(&self, duration: Duration) -> f64 {
-        let planned = self.arrival.bound(duration.saturating_sub(self.start));
+    /// How many connections there will be at most, as good as certainly, if they arrive so.
+    pub(super) fn planned(&self, arrival: &Arrival, duration: Duration) -> f64 {
+        let planned = arrival.bound(duration.saturating_sub(self.start));
         self.count
             .map_or(planned, |count| planned.min(count as f64))
     }
@@ -102,43 +101,19 @@ impl Population {
 
 impl Scenario {
     /// Its packets. The same seed and overrides give the same ones.
+    ///
+    /// # Errors
+    /// When so many connections cannot be made, or there is nothing to make.
     pub fn traffic(&self, seed: u64, overrides: &Overrides) -> Result<Traffic<'_>, ScenarioError> {
         let duration = overrides.duration.unwrap_or(self.duration);
-        let rates = self.populations.iter().map(|it| it.arrival.rate());
-        let rate: f64 = rates.sum();
-        let factor = match overrides.rate {
-            Some(wanted) if rate > 0.0 && wanted > 0.0 => wanted / rate,
-            _ => 1.0,
-        };
         let mut arrivals = Vec::new();
-        let mut all = 0.0;
-        for (number, population) in self.populations.iter().enumerate() {
-            let too_much = |what: String, remedy: &str| ScenarioError::TooMuch {
-                scenario: self.name.clone(),
-                population: population.name.clone(),
-                what,
-                remedy: remedy.to_owned(),
-            };
-            let arrival = population.arrival.faster(factor);
-            let faster = Population {
-                arrival,
-                ..population.clone()
-            };
-            let planned = faster.planned(duration);
-            faster
-                .fits(planned)
-                .map_err(|what| too_much(what, REMEDY))?;
-            all += planned;
-            if all > f64::from(u32::MAX) {
-                let what = "more than 4 billion connections in all".to_owned();
-                return Err(too_much(what, "Ask for less at a time"));
-            }
-            let times = arrival.times(Chance::new(seed, number as u64, 0));
+        for (number, (arrival, _)) in self.planned(overrides)?.into_iter().enumerate() {
+            let population = &self.populations[number];
+            let chance = Chance::new(seed, number as u64, 0);
             let mut made = Arrivals {
-                times,
+                times: arrival.times(chance, duration.saturating_sub(population.start)),
                 next: None,
                 start: population.start,
-                end: duration,
                 number: 0,
                 count: population.count.unwrap_or(u64::MAX),
             };
@@ -153,14 +128,69 @@ impl Scenario {
             begun: 0,
         })
     }
+
+    /// How many connections there will be at most, as good as certainly.
+    ///
+    /// # Errors
+    /// When so many cannot be made, or there is nothing to make.
+    pub fn connections(&self, overrides: &Overrides) -> Result<f64, ScenarioError> {
+        let all = self.planned(overrides)?;
+        Ok(all.iter().map(|(_, planned)| planned).sum())
+    }
+
+    /// When the connections of each population arrive, and how many there will be at most.
+    fn planned(&self, overrides: &Overrides) -> Result<Vec<(Arrival, f64)>, ScenarioError> {
+        let duration = overrides.duration.unwrap_or(self.duration);
+        let factor = self.factor(overrides)?;
+        let mut arrivals = Vec::new();
+        let mut all = 0.0;
+        for population in &self.populations {
+            let too_much = |what: String, remedy: &str| ScenarioError::TooMuch {
+                scenario: self.name.clone(),
+                population: population.name.clone(),
+                what,
+                remedy: remedy.to_owned(),
+            };
+            let arrival = population.arrival.faster(factor);
+            let planned = population.planned(&arrival, duration);
+            population
+                .fits(planned)
+                .map_err(|what| too_much(what, REMEDY))?;
+            all += planned;
+            if all > f64::from(u32::MAX) {
+                let what = "more than 4 billion connections in all".to_owned();
+                return Err(too_much(what, "Ask for less at a time"));
+            }
+            arrivals.push((arrival, planned));
+        }
+        Ok(arrivals)
+    }
+
+    /// How many times as fast as in the file connections are to arrive.
+    fn factor(&self, overrides: &Overrides) -> Result<f64, ScenarioError> {
+        let cannot = |what: String, remedy: &'static str| ScenarioError::Override { what, remedy };
+        if overrides.duration.is_some_and(|it| it.is_zero()) {
+            let what = "in a duration of 0 no connection begins".to_owned();
+            return Err(cannot(what, "Give a longer --duration, such as 10s"));
+        }
+        let Some(wanted) = overrides.rate else {
+            return Ok(1.0);
+        };
+        check_rate(wanted).map_err(|what| cannot(what, "Give another --rate"))?;
+        let rate: f64 = self.populations.iter().map(|it| it.arrival.rate()).sum();
+        if rate > 0.0 {
+            return Ok(wanted / rate);
+        }
+        let what = format!("all connections of {} begin at once", self.name);
+        Err(cannot(what, "Leave out --rate"))
+    }
 }
 
 impl Arrivals {
     /// Goes on to the next one.
     fn step(&mut self) {
         let next = (self.number < self.count).then(|| self.times.next());
-        let next = next.flatten().map(|at| at.saturating_add(self.start));
-        self.next = next.filter(|at| *at < self.end);
+        self.next = next.flatten().map(|at| at.saturating_add(self.start));
     }
 }
 

@@ -15,6 +15,9 @@ use crate::lab::scenario::Timeouts;
 /// No packet is sent so near to a moment on which its effect hinges.
 pub(super) const CLEAR: Duration = Duration::from_millis(50);
 
+/// No connection sends anything after a century: its time in nanoseconds fits into 64 bits.
+const END: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Bytes of data in a packet, at most.
 pub(super) const MOST_BYTES: u32 = 1400;
 
@@ -68,6 +71,9 @@ impl Connection {
     /// The time of its next packet; `None` when its script has ended.
     pub fn next_at(&mut self, program: &Program, timeouts: &Timeouts) -> Option<Duration> {
         while self.out.is_empty() {
+            if self.at >= END {
+                return None;
+            }
             let step = self.place.step(program, &mut self.chance)?;
             self.act(step, timeouts);
         }
@@ -98,7 +104,7 @@ impl Connection {
     }
 
     pub(super) fn pause(&mut self, time: Duration) {
-        self.at = self.at.saturating_add(time);
+        self.at = self.at.max(self.at.saturating_add(time).min(END));
     }
 
     pub(super) fn wait_for_answer(&mut self) {

@@ -15,6 +15,9 @@ use crate::lab::scenario::{Number, Spread, Timeouts};
 /// A younger flow is no stream (`nf_conntrack_udp_packet`, since 4.20).
 const YOUNG: Duration = Duration::from_secs(2);
 
+/// Datagrams of one step, at most.
+const MOST_OFTEN: u32 = 10_000;
+
 pub(super) fn act(connection: &mut Connection, step: &Do, timeouts: &Timeouts) {
     let it = connection;
     match step {
@@ -36,7 +39,7 @@ pub(super) fn act(connection: &mut Connection, step: &Do, timeouts: &Timeouts) {
             every,
             bytes,
         } => {
-            for number in 0..count.draw(&mut it.chance) {
+            for number in 0..count.draw(&mut it.chance).min(MOST_OFTEN) {
                 if number > 0 {
                     let every = every.draw(&mut it.chance);
                     it.pause(every);
