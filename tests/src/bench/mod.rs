@@ -5,7 +5,6 @@
 //! is a difference of two runs of the same work, one of them watched. The watched run is the command of
 //! `tracker profile -- CMD`, so it begins when the hooks are in place and ends before they go.
 
-mod flush;
 mod measured;
 mod observer;
 mod place;

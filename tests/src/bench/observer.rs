@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
+use tracker_user::bench::queue::Queue;
+use tracker_user::lab::net::Namespace;
 
 use super::measured::{Measured, Priority, Programs};
 use crate::net::Tool;
@@ -143,7 +145,7 @@ impl Events {
 
     /// Waits until it has read all that is queued for it, ends it, and counts the new entries that it reported.
     fn end(mut self) -> Result<u64> {
-        while queue()?.is_some_and(|bytes| bytes > 0) {
+        while queue()?.is_some_and(|queue| queue.waiting > 0) {
             std::thread::sleep(A_MOMENT);
         }
         kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
@@ -153,27 +155,8 @@ impl Events {
     }
 }
 
-/// Bytes that wait for the process which listens to conntrack's events; none if no process does.
-fn queue() -> Result<Option<u64>> {
-    /// `NETLINK_NETFILTER`.
-    const FAMILY: &str = "12";
-    let text = fs::read_to_string("/proc/net/netlink")?;
-    let listens = |words: &Vec<&str>| {
-        words.get(1) == Some(&FAMILY)
-            && words
-                .get(3)
-                .is_some_and(|groups| groups.contains(|c| c != '0'))
-    };
-    let found = text
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(listens);
-    found
-        .map(|words| {
-            words
-                .get(4)
-                .and_then(|bytes| bytes.parse().ok())
-                .context("cannot read /proc/net/netlink")
-        })
-        .transpose()
+/// What waits for the process that listens to conntrack's events here; none if no process does.
+fn queue() -> Result<Option<Queue>> {
+    let own = Namespace::at("own", ["/proc/self/ns/net".into()]);
+    Ok(Queue::of(&own)?)
 }

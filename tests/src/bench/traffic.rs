@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tracker_user::lab::run::Flusher;
 
-use super::flush::Flush;
 use super::place::Timer;
 use super::work::{BATCHES, Batch, Work};
 
@@ -37,12 +37,12 @@ pub fn udp_flow() -> Result<Work> {
 /// The entries are made outside of the time.
 pub fn destroy() -> Result<Work> {
     let mut flows = Flows::new()?;
-    let flush = Flush::open()?;
+    let flusher = Flusher::open()?;
     Ok(Box::new(move || {
         for _ in 0..MANY {
             flows.next()?;
         }
-        let batch = Batch::at_once(1, || flush.all())?;
+        let batch = Batch::at_once(1, || Ok(flusher.flush()?))?;
         Ok(Batch {
             units: MANY,
             ..batch

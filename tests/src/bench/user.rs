@@ -1,13 +1,14 @@
 //! tracker's own process: CPU time, memory, start.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getppid};
+use tracker_user::bench::cpu::Cpu;
+use tracker_user::bench::memory::Memory;
 
 use super::observer::{Hooks, answer, beneath};
 use super::report::{Spent, User};
@@ -86,26 +87,17 @@ fn shortest(tracker: &Path) -> Result<u64> {
     Ok(u64::try_from(start.elapsed().as_nanos())?)
 }
 
-/// CPU time of all threads of a process, to the nanosecond, where `utime` and `stime` of procfs are ticks.
+/// CPU time of all threads of a process, to the nanosecond.
 fn cpu_ns(process: Pid) -> Result<u64> {
-    let clock = clock_getcpuclockid(process).context("cannot read the CPU time of a process")?;
+    let cpu = Cpu::of_process(process).context("cannot read the CPU time of a process")?;
     Ok(u64::try_from(
-        Duration::from(clock_gettime(clock)?).as_nanos(),
+        Duration::from_secs_f64(cpu.sum()).as_nanos(),
     )?)
 }
 
 fn peak_kib(process: Pid) -> Result<u64> {
-    let path = format!("/proc/{process}/status");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    text.lines()
-        .find_map(|line| {
-            line.strip_prefix("VmHWM:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        })
-        .with_context(|| format!("{path} tells no peak of memory"))
+    let memory = Memory::of_process(process).context("cannot read the memory of a process")?;
+    Ok(memory.peak_bytes / 1024)
 }
 
 fn now() -> Result<u64> {

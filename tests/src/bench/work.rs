@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tracker_user::lab::priority::run_first;
+use tracker_user::lab::run::Flusher;
 
-use super::flush::Flush;
 use super::measured::{Measured, Priority, Programs};
 use super::programs;
 use super::traffic;
@@ -143,7 +143,8 @@ pub fn run(names: &[String], priority: Priority, programs: Programs) -> Result<V
 }
 
 fn run_one(case: &Case, priority: Priority, programs: Programs) -> Result<Measured> {
-    Flush::open()?.all()?;
+    let flushed = Flusher::open().and_then(|it| it.flush());
+    flushed.context("the table cannot be emptied")?;
     if priority == Priority::First {
         run_first().context("cannot go before all other processes; this takes root")?;
     }

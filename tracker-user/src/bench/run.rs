@@ -19,7 +19,7 @@ use crate::{
         run::{self as engine},
         scenario::Scenario,
     },
-    source::ebpf::statistics,
+    source::{Statistic, ebpf::statistics},
 };
 
 /// Length of the flood that is not measured.
@@ -182,7 +182,7 @@ fn watched(
     let seen: Option<Seen> = running
         .map(|running| running.finish(&topology.router))
         .transpose()?;
-    let entries = made.entries.saturating_sub(sent.counted("drop"));
+    let entries = made.entries.saturating_sub(sent.counted(Statistic::Drop));
     Ok(Spent {
         packets: sent.packets(),
         entries,

@@ -69,12 +69,13 @@ impl StatisticsFile {
 fn read(place: &OwnedFd) -> io::Result<Vec<(Statistic, u32)>> {
     // Not the path again: that leads into the namespace of whoever follows it.
     let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
-    parse(&io::read_to_string(file)?)
+    counts(&io::read_to_string(file)?)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "these are no counts"))
 }
 
-/// Sums over the CPUs, which have a line each below the names.
-fn parse(text: &str) -> Option<Vec<(Statistic, u32)>> {
+/// Sums over the CPUs, which have a line each below the names; none if these are no counts.
+#[must_use]
+pub fn counts(text: &str) -> Option<Vec<(Statistic, u32)>> {
     let mut lines = text.lines();
     let names = lines.next()?.split_whitespace();
     let mut sums: Vec<(usize, Statistic, u32)> = names
@@ -119,14 +120,14 @@ entries  clashres found new invalid ignore delete delete_list insert insert_fail
 ";
 
     fn count(text: &str, it: Statistic) -> Option<u32> {
-        let all = parse(text).unwrap();
+        let all = counts(text).unwrap();
         all.into_iter()
             .find_map(|(name, sum)| (name == it).then_some(sum))
     }
 
     #[test]
     fn columns_are_found_by_their_names_and_added_up() {
-        assert_eq!(parse(NEW).unwrap().len(), Statistic::ALL.len());
+        assert_eq!(counts(NEW).unwrap().len(), Statistic::ALL.len());
         assert_eq!(count(NEW, Statistic::ClashResolve), Some(1));
         assert_eq!(count(NEW, Statistic::Invalid), Some(0x12));
         assert_eq!(count(NEW, Statistic::ChainTooLong), Some(3));
@@ -138,9 +139,9 @@ entries  clashres found new invalid ignore delete delete_list insert insert_fail
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        assert_eq!(parse(""), None);
-        assert_eq!(parse("early_drop drop\n0000"), None);
-        assert_eq!(parse("early_drop\nmany"), None);
+        assert_eq!(counts(""), None);
+        assert_eq!(counts("early_drop drop\n0000"), None);
+        assert_eq!(counts("early_drop\nmany"), None);
     }
 
     #[test]

@@ -100,27 +100,23 @@ pub fn craft(packet: &Packet, masquerade: bool, frames: &mut Vec<u8>) -> Result<
             ip.tcp_header(header).write(frames, data)
         }
         (Body::Udp { .. }, Proto::Udp) => ip.udp(own.1, peer.1).write(frames, data),
-        (Body::Echo { sequence, .. }, Proto::Icmp) if is_v4 => {
+        (Body::Echo { sequence, .. }, Proto::Icmp | Proto::Icmpv6)
+            if is_v4 == (tuple.proto == Proto::Icmp) =>
+        {
             let echo = IcmpEchoHeader {
                 id: tuple.client_port,
                 seq: sequence,
             };
-            let kind = match packet.side {
-                Side::Client => Icmpv4Type::EchoRequest(echo),
-                Side::Server => Icmpv4Type::EchoReply(echo),
-            };
-            ip.icmpv4(kind).write(frames, data)
-        }
-        (Body::Echo { sequence, .. }, Proto::Icmpv6) if !is_v4 => {
-            let echo = IcmpEchoHeader {
-                id: tuple.client_port,
-                seq: sequence,
-            };
-            let kind = match packet.side {
-                Side::Client => Icmpv6Type::EchoRequest(echo),
-                Side::Server => Icmpv6Type::EchoReply(echo),
-            };
-            ip.icmpv6(kind).write(frames, data)
+            match (packet.side, is_v4) {
+                (Side::Client, true) => {
+                    ip.icmpv4(Icmpv4Type::EchoRequest(echo)).write(frames, data)
+                }
+                (Side::Server, true) => ip.icmpv4(Icmpv4Type::EchoReply(echo)).write(frames, data),
+                (Side::Client, false) => {
+                    ip.icmpv6(Icmpv6Type::EchoRequest(echo)).write(frames, data)
+                }
+                (Side::Server, false) => ip.icmpv6(Icmpv6Type::EchoReply(echo)).write(frames, data),
+            }
         }
         (body, proto) => {
             return Err(CraftError::Body {

@@ -1,6 +1,9 @@
 //! Deleting all entries of a namespace, by conntrack's netlink interface.
 
-use std::{io, os::fd::AsRawFd};
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
@@ -28,23 +31,43 @@ const FLAGS: u16 = 1 | 4;
 /// A header of netlink, and one of netfilter: any family, version 0, no resource.
 const LENGTH: u32 = 16 + 4;
 
-/// Deletes all entries; when it is back, they are gone.
-///
-/// # Errors
-/// [`FlushError`].
-pub fn flush(namespace: &Namespace) -> Result<(), FlushError> {
-    let done = namespace.run(|| -> io::Result<()> {
+/// A way to empty the table of the namespace that it was opened in.
+#[derive(Debug)]
+pub struct Flusher(OwnedFd);
+
+impl Flusher {
+    /// Opens it, in the calling thread's namespace.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn open() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Raw,
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkNetFilter,
         )?;
-        send(socket.as_raw_fd(), &request(), MsgFlags::empty())?;
+        Ok(Self(socket))
+    }
+
+    /// Deletes all entries; when it is back, they are gone.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn flush(&self) -> io::Result<()> {
+        send(self.0.as_raw_fd(), &request(), MsgFlags::empty())?;
         let mut answer = [0; 512];
-        let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+        let length = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::empty())?;
         status(&answer[..length])
-    })?;
+    }
+}
+
+/// Deletes all entries of a namespace; when it is back, they are gone.
+///
+/// # Errors
+/// [`FlushError`].
+pub fn flush(namespace: &Namespace) -> Result<(), FlushError> {
+    let done = namespace.run(|| Flusher::open()?.flush())?;
     done.map_err(FlushError::Refused)
 }
 

@@ -13,7 +13,7 @@ mod statistics;
 
 use std::{io, time::Duration};
 
-pub use flush::{FlushError, flush};
+pub use flush::{FlushError, Flusher, flush};
 pub use report::Report;
 pub use settle::Flush;
 pub use statistics::Statistics;

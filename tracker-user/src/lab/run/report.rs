@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Flush, Sent, Statistics};
-use crate::units;
+use crate::{source::Statistic, units};
 
 /// What became of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,12 +65,8 @@ impl Report {
 
     /// What the kernel added to one of conntrack's counters while packets were sent.
     #[must_use]
-    pub fn counted(&self, name: &str) -> u64 {
-        self.after
-            .since(&self.before)
-            .get(name)
-            .copied()
-            .unwrap_or(0)
+    pub fn counted(&self, counter: Statistic) -> u64 {
+        self.after.since(&self.before, counter)
     }
 
     /// All of it.
@@ -89,7 +85,7 @@ impl Report {
             "router": {
                 "entries_before": self.before.entries,
                 "entries_after": self.after.entries,
-                "conntrack": self.after.since(&self.before),
+                "conntrack": self.after.all_since(&self.before),
             },
             "flush": {
                 "from_jiffy": self.flush.from,
@@ -116,7 +112,7 @@ impl Report {
                 units::seconds(self.sent.latest as f64 * self.jiffy_s),
             );
         }
-        let counted = self.after.since(&self.before);
+        let counted = self.after.all_since(&self.before);
         let shown: Vec<String> = counted
             .iter()
             .filter(|(_, count)| **count > 0)

@@ -2,21 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::lab::net::{Namespace, NetError};
-
-/// Counters of conntrack that are about more than single packets: the name of the file's column, and
-/// that of the counter.
-const NAMES: [(&str, &str); 9] = [
-    ("clashres", "clash_resolve"),
-    ("invalid", "invalid"),
-    ("chainlength", "chaintoolong"),
-    ("insert", "insert"),
-    ("insert_failed", "insert_failed"),
-    ("drop", "drop"),
-    ("early_drop", "early_drop"),
-    ("icmp_error", "error"),
-    ("search_restart", "search_restart"),
-];
+use crate::{
+    kernel::statistics::counts,
+    lab::net::{Namespace, NetError},
+    source::Statistic,
+};
 
 /// The router's counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +16,7 @@ pub struct Statistics {
     /// Entries in its table.
     pub entries: u64,
     /// conntrack's own counters, over all CPUs; those that the kernel has.
-    pub conntrack: BTreeMap<&'static str, u64>,
+    pub conntrack: BTreeMap<Statistic, u32>,
 }
 
 impl Statistics {
@@ -36,20 +26,27 @@ impl Statistics {
     /// When the namespace cannot be read.
     pub fn of(router: &Namespace) -> Result<Self, NetError> {
         let received = ipv4(&router.read("net/snmp")?) + ipv6(&router.read("net/snmp6")?);
+        let conntrack = counts(&router.read("net/stat/nf_conntrack")?).unwrap_or_default();
         Ok(Self {
             received,
             entries: router.sysctl("net.netfilter.nf_conntrack_count")?,
-            conntrack: conntrack(&router.read("net/stat/nf_conntrack")?),
+            conntrack: conntrack.into_iter().collect(),
         })
     }
 
-    /// What was added to each of conntrack's counters since an earlier moment.
+    /// What was added to one of conntrack's counters since an earlier moment.
     #[must_use]
-    pub fn since(&self, before: &Self) -> BTreeMap<&'static str, u64> {
-        let earlier = |name| before.conntrack.get(name).copied().unwrap_or(0);
-        self.conntrack
-            .iter()
-            .map(|(name, count)| (*name, count.saturating_sub(earlier(name))))
+    pub fn since(&self, before: &Self, counter: Statistic) -> u64 {
+        let of = |it: &Self| it.conntrack.get(&counter).copied().unwrap_or(0);
+        of(self).wrapping_sub(of(before)).into()
+    }
+
+    /// What was added to each of them, by its name.
+    #[must_use]
+    pub fn all_since(&self, before: &Self) -> BTreeMap<&'static str, u64> {
+        let counters = self.conntrack.keys();
+        counters
+            .map(|&counter| (counter.name(), self.since(before, counter)))
             .collect()
     }
 }
@@ -72,42 +69,20 @@ fn ipv6(text: &str) -> u64 {
     row.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
-/// A line of names, then one of hexadecimal numbers for each CPU.
-fn conntrack(text: &str) -> BTreeMap<&'static str, u64> {
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or("").split_whitespace().collect();
-    let mut sums = BTreeMap::new();
-    for line in lines {
-        for (name, value) in names.iter().zip(line.split_whitespace()) {
-            let known = NAMES.into_iter().find(|(column, _)| column == name);
-            if let (Some((_, counter)), Ok(value)) = (known, u64::from_str_radix(value, 16)) {
-                *sums.entry(counter).or_insert(0) += value;
-            }
-        }
-    }
-    sums
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_added_up_over_the_cpus() {
-        let text = "entries  clashres found drop icmp_error\n\
-                    00000007  00000000 0000000a 00000001 00000010\n\
-                    00000007  00000000 00000001 00000002 00000000\n";
-        let sums = conntrack(text);
-        assert_eq!(
-            sums,
-            BTreeMap::from([("clash_resolve", 0), ("drop", 3), ("error", 16)])
-        );
-        let now = Statistics {
-            conntrack: sums,
+    fn a_counter_may_wrap_between_two_moments() {
+        let at = |count| Statistics {
+            conntrack: BTreeMap::from([(Statistic::Drop, count)]),
             ..Statistics::default()
         };
-        assert_eq!(now.since(&Statistics::default())["drop"], 3);
-        assert_eq!(now.since(&now)["drop"], 0);
+        let (before, after) = (at(u32::MAX), at(2));
+        assert_eq!(after.since(&before, Statistic::Drop), 3);
+        assert_eq!(after.since(&before, Statistic::EarlyDrop), 0);
+        assert_eq!(after.all_since(&before), BTreeMap::from([("drop", 3)]));
     }
 
     #[test]
