@@ -100,13 +100,33 @@ pub struct Judged {
     pub measured: Option<f64>,
 }
 
+/// What is to be said of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is below its limit.
+    Kept,
+    /// It is not.
+    Exceeded,
+    /// It was not measured where it had to be.
+    Missing,
+    /// It cannot be measured on this machine.
+    Unknown,
+}
+
 impl Judged {
-    /// Whether the limit is kept. What was not measured keeps none, but for a start that a machine may refuse.
-    pub fn is_kept(&self) -> bool {
+    /// The verdict. Only a start may be refused by a machine.
+    pub fn verdict(&self) -> Verdict {
         match self.measured {
-            Some(measured) => measured < self.limit,
-            None => self.about == About::Start,
+            Some(measured) if measured < self.limit => Verdict::Kept,
+            Some(_) => Verdict::Exceeded,
+            None if self.about == About::Start => Verdict::Unknown,
+            None => Verdict::Missing,
         }
+    }
+
+    /// Whether it stands in nobody's way.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.verdict(), Verdict::Kept | Verdict::Unknown)
     }
 }
 
@@ -141,15 +161,16 @@ mod tests {
 
     #[test]
     fn a_limit_must_not_be_reached() {
-        let process = |measured| judged(About::Process, measured).is_kept();
-        assert!(process(Some(0.99)));
-        assert!(!process(Some(1.0)));
-        assert!(!process(Some(f64::NAN)));
+        let process = |measured| judged(About::Process, Some(measured)).verdict();
+        assert_eq!(process(0.99), Verdict::Kept);
+        assert_eq!(process(1.0), Verdict::Exceeded);
+        assert_eq!(process(f64::NAN), Verdict::Exceeded);
     }
 
     #[test]
     fn what_was_not_measured_keeps_no_limit() {
-        assert!(!judged(About::Instructions, None).is_kept());
+        let missing = judged(About::Instructions, None);
+        assert!(missing.verdict() == Verdict::Missing && !missing.is_kept());
         assert!(judged(About::Start, None).is_kept());
     }
 

@@ -47,18 +47,18 @@ pub struct Bench {
 }
 
 impl BenchArgs {
-    /// Measures, prints, and gives the exit status: 1 if a budget is passed.
+    /// Measures, prints, and gives the exit status: 1 if a budget is not kept.
     pub fn run(&self) -> Result<u8> {
         let judged = if self.budgets {
             Self::gate()?
         } else {
             self.tables()?
         };
-        let passed: Vec<&Judged> = judged.iter().filter(|it| !it.is_kept()).collect();
-        for it in &passed {
-            note!("a budget is passed: {}; see the tables above", it.what);
+        let not_kept: Vec<&Judged> = judged.iter().filter(|it| !it.is_kept()).collect();
+        for it in &not_kept {
+            note!("a budget is not kept: {}; see the tables above", it.what);
         }
-        Ok(u8::from(!passed.is_empty()))
+        Ok(u8::from(!not_kept.is_empty()))
     }
 
     /// Only the budgets on instructions.
@@ -69,7 +69,12 @@ impl BenchArgs {
         let cache = Cache::of_this_user()?;
         let report = guest::measure(&spec, &cache, &["--budgets", "--kprobes"])?;
         let judged = budget::judge(&report, &Native::LeftOut, &[About::Instructions]);
-        println!("{}\n{}", table::costs(&report), table::budgets(&judged));
+        println!(
+            "Instructions on {}:\n\n{}\n{}",
+            budget::KERNEL,
+            table::added(&report),
+            table::budgets(&judged)
+        );
         Ok(judged)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::Bench;
-use super::budget::Judged;
+use super::budget::{Judged, Verdict};
 use super::native::Native;
 use super::report::{Report, Runs, Spent, User, Whole};
 
@@ -172,34 +172,52 @@ fn user(user: &User) -> String {
     )
 }
 
-/// The limits, and whether they are kept.
-pub fn budgets(judged: &[Judged]) -> String {
+/// What watching adds in the cases that have budgets.
+pub fn added(report: &Report) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "not measured".to_owned(), whole_number);
     table(
-        ["what", "limit", "measured", "kept"],
-        judged.iter().map(|judged| {
-            let Judged {
-                about: _,
-                what,
-                unit,
-                limit,
-                measured,
-            } = judged;
+        ["case", "unobserved", "tracker adds", "by kprobes"],
+        report.costs.iter().map(|cost| {
             [
-                (*what).to_owned(),
-                format!("under {limit} {unit}"),
-                measured.map_or_else(
-                    || "not here".to_owned(),
-                    |value| format!("{value:.2} {unit}"),
-                ),
-                match (measured, judged.is_kept()) {
-                    (None, true) => "not known",
-                    (Some(_), true) => "yes",
-                    (_, false) => "**no**",
-                }
-                .to_owned(),
+                cost.name.clone(),
+                whole_number(cost.unobserved),
+                whole_number(cost.added()),
+                number(cost.added_by_kprobes()),
             ]
         }),
     )
+}
+
+/// The limits, and whether they are kept.
+pub fn budgets(judged: &[Judged]) -> String {
+    let number = |value: f64, unit: &str| match unit {
+        "instructions" => whole_number(value),
+        _ => format!("{value:.2}"),
+    };
+    table(
+        ["budget", "limit", "measured", "verdict"],
+        judged.iter().map(|it| {
+            [
+                it.what.to_owned(),
+                format!("under {} {}", it.limit, it.unit),
+                it.measured.map_or_else(
+                    || "not here".to_owned(),
+                    |value| format!("{} {}", number(value, it.unit), it.unit),
+                ),
+                verdict(it),
+            ]
+        }),
+    )
+}
+
+fn verdict(it: &Judged) -> String {
+    let share = it.measured.map_or(0.0, |value| 100.0 * value / it.limit);
+    match it.verdict() {
+        Verdict::Kept => format!("kept: {share:.0} % of it"),
+        Verdict::Exceeded => format!("**exceeded**: {share:.0} % of it"),
+        Verdict::Missing => "**not measured**".to_owned(),
+        Verdict::Unknown => "not known".to_owned(),
+    }
 }
 
 fn whole_number(value: f64) -> String {
@@ -213,25 +231,69 @@ fn millions(ns: u64) -> String {
     )
 }
 
-/// A table of Markdown.
+/// A table of Markdown, whose columns stand below one another also where it is not rendered.
 pub fn table<T: Display, const N: usize>(
     head: [&str; N],
     rows: impl IntoIterator<Item = [T; N]>,
 ) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(head.map(str::to_owned).to_vec());
-    text += &line(vec!["---".to_owned(); N]);
-    for row in rows {
-        text += &line(row.map(|cell| cell.to_string()).to_vec());
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned))
+        .chain(rows.into_iter().map(|row| row.map(|cell| cell.to_string())))
+        .collect();
+    let mut widths = [3; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text += &format!("| {} |\n", padded.join(" | "));
+        if number == 0 {
+            let rule = widths.map(|width| "-".repeat(width));
+            text += &format!("| {} |\n", rule.join(" | "));
+        }
     }
     text
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::About;
+    use super::*;
+
     #[test]
-    fn a_table_has_a_head_and_rows() {
-        let text = super::table(["a", "b"], [[1, 2]]);
-        assert_eq!(text, "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
+    fn a_table_has_a_head_and_rows_in_columns() {
+        let text = table(["a", "better"], [[10, 2], [1000, 20]]);
+        let expected = "\
+| a    | better |
+| ---- | ------ |
+| 10   | 2      |
+| 1000 | 20     |
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_budget_stands_beside_what_was_measured_and_the_verdict() {
+        let judged = |measured| Judged {
+            about: About::Instructions,
+            what: "a packet",
+            unit: "instructions",
+            limit: 300.0,
+            measured,
+        };
+        let expected = "\
+| budget   | limit                  | measured         | verdict                   |
+| -------- | ---------------------- | ---------------- | ------------------------- |
+| a packet | under 300 instructions | 270 instructions | kept: 90 % of it          |
+| a packet | under 300 instructions | 330 instructions | **exceeded**: 110 % of it |
+| a packet | under 300 instructions | not here         | **not measured**          |
+";
+        let text = budgets(&[judged(Some(270.0)), judged(Some(330.0)), judged(None)]);
+        assert_eq!(text, expected, "\n{text}");
     }
 }
