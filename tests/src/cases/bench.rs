@@ -1,21 +1,37 @@
 //! `tracker bench`: every observer is there, sees the flood, and goes.
 
-use std::process::Command;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::faces::poll;
 use super::tracker::{end_with, program};
 use super::{Case, Kind};
-use crate::lab::no_namespace_is_left;
+use crate::lab::Before;
+use crate::net::tool;
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
-    vec![Case {
-        name: "bench",
-        kind: Kind::Free(bench),
-    }]
+    vec![
+        Case {
+            name: "bench",
+            kind: Kind::Free(bench),
+        },
+        Case {
+            name: "bench_interrupted",
+            kind: Kind::Free(interrupted),
+        },
+        Case {
+            name: "bench_killed",
+            kind: Kind::Free(killed),
+        },
+    ]
 }
 
 /// A flood that is slow enough for every listener.
@@ -37,6 +53,7 @@ const OBSERVERS: [&str; 4] = [
 ];
 
 fn bench() -> Result<()> {
+    let before = Before::look()?;
     let printed = end_with(Command::new(program()).args(FLOOD), 0)?;
     let report: Value = serde_json::from_str(&printed)?;
     let rows = report["observers"].as_array().context("no observers")?;
@@ -77,7 +94,96 @@ fn bench() -> Result<()> {
     };
     ensure!(runs("insert") == made, "programs: {programs:?}");
     ensure!(runs("udp_packet") > made, "programs: {programs:?}");
-    poll("the end of the lab's namespaces", || {
-        no_namespace_is_left().is_ok_and(|none| none).then_some(())
-    })
+    before.is_back()
+}
+
+/// Ctrl-C while the last observer watches, where `conntrack` is not installed.
+fn interrupted() -> Result<()> {
+    let before = Before::look()?;
+    let done = {
+        let _hidden = Hidden::conntrack()?;
+        ended_in("counting listener", Signal::SIGINT)?
+    };
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.code() == Some(130), "{}: {said}", done.status);
+    let report: Value = serde_json::from_slice(&done.stdout)?;
+    ensure!(report["interrupted"] == true, "{report}");
+    let rows = report["observers"].as_array().context("no observers")?;
+    for row in &rows[..2] {
+        ensure!(
+            row["entries"].as_u64() > Some(0),
+            "it was not measured: {row}"
+        );
+    }
+    for (row, why) in rows[2..].iter().zip([
+        "conntrack is not here. Install it",
+        "the bench was interrupted. Run it again",
+    ]) {
+        let said = row["left_out"].as_str().context("it is not left out")?;
+        ensure!(said.starts_with(why) && row["entries"].is_null(), "{row}");
+    }
+    ensure!(folders()?.is_empty(), "{:?} are left", folders()?);
+    before.is_back()
+}
+
+/// Killed while tracker watches: only the folder is left, which the next bench takes away.
+fn killed() -> Result<()> {
+    let before = Before::look()?;
+    ended_in("tracker profile", Signal::SIGKILL)?;
+    before.is_back()?;
+    ensure!(folders()?.len() == 1, "{:?} are left", folders()?);
+    let done = ended_in("tracker profile", Signal::SIGINT)?;
+    ensure!(done.status.code() == Some(130), "{}", done.status);
+    ensure!(folders()?.is_empty(), "{:?} are left", folders()?);
+    before.is_back()
+}
+
+/// A bench that is sent a signal in the middle of the flood under an observer.
+fn ended_in(observer: &str, signal: Signal) -> Result<Output> {
+    let mut bench: Child = Command::new(program())
+        .args(FLOOD)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stderr = bench.stderr.take().context("no pipe")?;
+    let mut lines = BufReader::new(stderr).lines();
+    lines
+        .find(|line| line.as_ref().is_ok_and(|line| line.ends_with(observer)))
+        .with_context(|| format!("the bench does not come to {observer}"))??;
+    std::thread::sleep(Duration::from_secs(1));
+    kill(Pid::from_raw(bench.id().cast_signed()), signal)?;
+    Ok(bench.wait_with_output()?)
+}
+
+/// What benches have made for their observers to write in.
+fn folders() -> Result<Vec<PathBuf>> {
+    let all = fs::read_dir("/tmp")?.collect::<Result<Vec<_>, _>>()?;
+    let of_bench = all.iter().filter(|it| {
+        it.file_name()
+            .to_string_lossy()
+            .starts_with("tracker-bench")
+    });
+    Ok(of_bench.map(fs::DirEntry::path).collect())
+}
+
+/// A program that is not found until this is dropped.
+struct Hidden {
+    path: PathBuf,
+}
+
+impl Hidden {
+    fn conntrack() -> Result<Self> {
+        let path = tool("conntrack")?.path().canonicalize()?;
+        fs::rename(&path, path.with_extension("hidden"))?;
+        let hidden = Self { path };
+        ensure!(tool("conntrack").is_err(), "there is another one");
+        Ok(hidden)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // The case of all observers fails without it.
+        let _ = fs::rename(self.path.with_extension("hidden"), &self.path);
+    }
 }

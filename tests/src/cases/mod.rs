@@ -22,6 +22,7 @@ mod tcp;
 mod tracker;
 mod udp;
 
+pub use faces::poll;
 pub use measured::{MeasuredError, traffic};
 pub use runner::{Outcome, run};
 

@@ -1,9 +1,11 @@
 //! Traffic for the lab's engine, and a witness that writes it into a ledger.
 
+mod before;
 mod nothing;
 mod population;
 mod scribe;
 
+pub use before::Before;
 pub use nothing::no_namespace_is_left;
 pub use population::population;
 pub use scribe::Scribe;

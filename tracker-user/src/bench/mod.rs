@@ -4,6 +4,8 @@
 //! the flood. The flood is the lab's: between namespaces that are made for it and go with it.
 
 pub mod cpu;
+mod flood;
+mod folder;
 pub mod listener;
 pub mod memory;
 pub mod native;
@@ -53,6 +55,13 @@ impl Options {
     }
 }
 
+impl BenchError {
+    /// A machine may be without an observer, or refuse it.
+    fn is_about_the_observer(&self) -> bool {
+        matches!(self, Self::Watch { .. } | Self::Observer(_))
+    }
+}
+
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -79,6 +88,9 @@ pub enum BenchError {
     /// Another observer failed.
     #[error("an observer failed: {0}. Run it by hand to see more")]
     Observer(io::Error),
+    /// Observers have nowhere to write.
+    #[error("no folder can be made for what observers write: {0}. Set TMPDIR to one with room")]
+    Folder(io::Error),
     /// The machine does not tell what it takes.
     #[error("CPU time or memory cannot be read: {0}. Mount /proc")]
     Unreadable(io::Error),

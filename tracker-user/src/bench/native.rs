@@ -32,11 +32,16 @@ impl Native {
                 functions: took.into_iter().map(timed).collect(),
                 refused: None,
             },
-            Err(error) => Self {
-                functions: Vec::new(),
-                // A refused program comes with the verifier's log, of which the first line says why.
-                refused: error.to_string().lines().next().map(str::to_owned),
-            },
+            // A refused program comes with the verifier's log, of which the first line says why.
+            Err(error) => Self::left_out(error.to_string().lines().next().unwrap_or_default()),
+        }
+    }
+
+    /// They are not timed.
+    pub(super) fn left_out(why: &str) -> Self {
+        Self {
+            functions: Vec::new(),
+            refused: Some(why.to_owned()),
         }
     }
 }

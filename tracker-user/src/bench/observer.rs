@@ -78,13 +78,16 @@ pub enum Running {
 }
 
 impl Observer {
+    /// The name of [`Self::Conntrack`].
+    pub const CONNTRACK: &str = "conntrack -E";
+
     /// As it stands in a table.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
             Self::Tracker => "tracker profile",
-            Self::Conntrack(_) => "conntrack -E",
+            Self::Conntrack(_) => Self::CONNTRACK,
             Self::Listener => "counting listener",
         }
     }

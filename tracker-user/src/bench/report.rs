@@ -19,6 +19,8 @@ pub struct Report {
     pub kernel: String,
     /// Processors.
     pub cpus: usize,
+    /// It was asked to end before it had measured all.
+    pub interrupted: bool,
     /// A row for each observer.
     pub observers: Vec<Row>,
     /// tracker's programs in the kernel, in a run of their own with the kernel's statistics.
@@ -71,13 +73,39 @@ pub struct Spent {
     pub losses: BTreeMap<String, u64>,
 }
 
+impl Row {
+    pub(super) fn measured(observer: &str, spent: Spent) -> Self {
+        Self {
+            observer: observer.to_owned(),
+            left_out: None,
+            spent: Some(spent),
+        }
+    }
+
+    pub(super) fn left_out(observer: &str, why: &impl ToString) -> Self {
+        Self {
+            observer: observer.to_owned(),
+            left_out: Some(why.to_string()),
+            spent: None,
+        }
+    }
+}
+
 impl Report {
+    /// How many observers have seen a whole flood.
+    #[must_use]
+    pub fn measured(&self) -> usize {
+        let rows = self.observers.iter();
+        rows.filter(|row| row.spent.is_some()).count()
+    }
+
     /// Compares with the flood that nobody watched.
     pub(super) fn compare(&mut self) {
         let alone = self
             .observers
             .first()
             .and_then(|row| Some(row.spent.as_ref()?.us_per_entry));
+        // It is the first.
         for row in self.observers.iter_mut().skip(1) {
             if let (Some(spent), Some(alone)) = (&mut row.spent, alone) {
                 spent.added_us_per_entry = Some(spent.us_per_entry - alone);

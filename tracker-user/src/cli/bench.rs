@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Exit, print};
+use anyhow::Context;
+
+use super::{Exit, print, signals};
 use crate::{
     bench::{self, FLOOD, FLOOD_RATE, Options, listener, native::Native, observer::Observer},
     lab::control::Control,
@@ -43,7 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return native(args.json);
     }
     let control = Arc::new(Control::default());
-    stop_on_signal(&control)?;
+    signals::heed(&control).context("signals cannot be taken")?;
     let options = Options {
         scenario: args.scenario.clone().unwrap_or_else(|| FLOOD.to_owned()),
         duration: args.duration,
@@ -55,6 +57,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let report = bench::run(&options, &control, |next| {
         eprintln!("{}: {next}", options.scenario);
     })?;
+    if report.interrupted && report.measured() == 0 {
+        eprintln!(
+            "tracker: interrupted before a flood had ended: nothing was measured. Run it again"
+        );
+        return Ok(Exit::INTERRUPTED);
+    }
     print(&if args.json {
         report::bench::json(&report)
     } else {
@@ -63,7 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut rows = report.observers.iter();
     let tracker = rows.find(|row| row.observer == Observer::Tracker.name());
     Ok(match tracker.map(|row| &row.spent) {
-        _ if control.is_stopped() => Exit::Command(130),
+        _ if report.interrupted => Exit::INTERRUPTED,
         Some(None) => Exit::CannotObserve,
         Some(Some(spent)) if !spent.losses.is_empty() => Exit::Losses,
         _ => Exit::Done,
@@ -82,23 +90,4 @@ fn native(json: bool) -> anyhow::Result<Exit> {
     } else {
         Exit::Done
     })
-}
-
-/// Ctrl-C ends the flood under way, and what has been made for it goes.
-fn stop_on_signal(control: &Arc<Control>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let control = Arc::clone(control);
-    let mut stop = {
-        let _inside = runtime.enter();
-        super::stop::Stop::new()?
-    };
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(stop.next());
-            control.stop();
-        })?;
-    Ok(())
 }

@@ -3,13 +3,16 @@
 use std::process::{ExitCode, ExitStatus};
 
 use crate::{
-    lab::{net::NetError, run::RunError, scenario::ScenarioError},
+    bench::BenchError,
+    lab::{
+        net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
+    },
     source::{SourceError, ebpf::StartError},
 };
 
 /// Shown under `--help`.
 pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot be done here, 4 done, but \
-with losses; profile -- CMD passes on the status of CMD.";
+with losses, 130 ended by Ctrl-C (lab run, bench); profile -- CMD passes on the status of CMD.";
 
 /// Exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,11 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// What a shell takes for the end by Ctrl-C.
+    pub const INTERRUPTED_STATUS: u8 = 130;
+    /// It was asked to end early, and did.
+    pub const INTERRUPTED: Self = Self::Command(Self::INTERRUPTED_STATUS);
+
     /// The status of a command, as a shell gives it: 128 and the signal's number if one ended it.
     #[must_use]
     pub fn of_command(status: ExitStatus) -> Self {
@@ -69,26 +77,31 @@ pub fn of(error: &anyhow::Error) -> Exit {
         Some(_) => return Exit::CannotObserve,
         None => {}
     }
-    if error.downcast_ref::<UsageError>().is_some()
-        || error.downcast_ref::<ScenarioError>().is_some()
-    {
-        Exit::Usage
-    } else if let Some(net) = error.downcast_ref::<NetError>() {
-        of_net(net)
+    if let Some(bench) = error.downcast_ref::<BenchError>() {
+        of_bench(bench)
     } else if let Some(run) = error.downcast_ref::<RunError>() {
         of_run(run)
-    } else if error.downcast_ref::<SourceError>().is_some() {
+    } else if let Some(WatchError::Refused(status)) = error.downcast_ref() {
+        match Exit::of_command(*status) {
+            Exit::Done => Exit::Failed,
+            refused => refused,
+        }
+    } else if error.is::<UsageError>() || error.is::<ScenarioError>() {
+        Exit::Usage
+    } else if error.is::<NetError>() {
+        Exit::CannotObserve
+    } else if error.is::<SourceError>() {
         Exit::Losses
     } else {
         Exit::Failed
     }
 }
 
-fn of_net(error: &NetError) -> Exit {
+fn of_bench(error: &BenchError) -> Exit {
     match error {
-        NetError::Missing(_) | NetError::Make { .. } | NetError::Table { .. } => {
-            Exit::CannotObserve
-        }
+        BenchError::Scenario(_) => Exit::Usage,
+        BenchError::Net(_) | BenchError::Unreadable(_) => Exit::CannotObserve,
+        BenchError::Run(run) => of_run(run),
         _ => Exit::Failed,
     }
 }
@@ -96,7 +109,10 @@ fn of_net(error: &NetError) -> Exit {
 fn of_run(error: &RunError) -> Exit {
     match error {
         RunError::Cpus { .. } => Exit::Usage,
-        RunError::Net(net) => of_net(net),
+        RunError::Net(_)
+        | RunError::Flush(_)
+        | RunError::Backlog(_)
+        | RunError::Send(SendError::Open { .. }) => Exit::CannotObserve,
         _ => Exit::Failed,
     }
 }
@@ -106,4 +122,54 @@ pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::lab::run::FlushError;
+
+    fn code(error: impl std::error::Error + Send + Sync + 'static) -> Exit {
+        of(&anyhow::Error::new(error))
+    }
+
+    #[test]
+    fn what_this_machine_refuses_is_3_and_what_was_typed_wrongly_2() {
+        let unknown = || ScenarioError::Unknown("x".to_owned());
+        let missing = || NetError::Missing("nft");
+        let no_module = || FlushError::Refused(io::ErrorKind::Unsupported.into());
+        for refused in [
+            code(missing()),
+            code(BenchError::Net(missing())),
+            code(RunError::Net(missing())),
+            code(RunError::Flush(no_module())),
+            code(BenchError::Run(RunError::Flush(no_module()))),
+        ] {
+            assert_eq!(refused, Exit::CannotObserve);
+        }
+        let cpus = || RunError::Cpus {
+            threads: 9,
+            cpus: 2,
+        };
+        for typed in [
+            code(unknown()),
+            code(BenchError::Scenario(unknown())),
+            code(cpus()),
+            code(BenchError::Run(cpus())),
+        ] {
+            assert_eq!(typed, Exit::Usage);
+        }
+    }
+
+    #[test]
+    fn a_refused_watch_ends_the_lab_as_it_ended() {
+        use std::os::unix::process::ExitStatusExt;
+        let refused = WatchError::Refused(ExitStatus::from_raw(3 << 8));
+        let Exit::Command(status) = code(refused) else {
+            panic!("another exit");
+        };
+        assert_eq!(status, 3);
+    }
 }

@@ -8,6 +8,7 @@ mod live;
 mod profile;
 mod recommend;
 mod show;
+mod signals;
 mod stop;
 
 use std::process::ExitCode;

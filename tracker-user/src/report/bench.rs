@@ -212,6 +212,7 @@ mod tests {
             seed: 1,
             kernel: "6.12.57".to_owned(),
             cpus: 2,
+            interrupted: false,
             observers: vec![
                 row("nobody", None),
                 row("counting listener", Some(49_000)),

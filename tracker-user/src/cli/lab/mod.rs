@@ -3,7 +3,6 @@
 mod list;
 mod run;
 mod show;
-mod signals;
 
 use super::Exit;
 

@@ -11,9 +11,8 @@ use anyhow::Context;
 use serde_json::json;
 use tracker_common::Timer;
 
-use super::signals;
 use crate::{
-    cli::{Exit, print},
+    cli::{Exit, print, signals},
     lab::{
         clock::Clock,
         control::Control,
@@ -81,16 +80,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         rate: args.rate,
     };
     let traffic = scenario.traffic(args.seed, &overrides)?;
+    let max = scenario.table_max(&overrides)?;
     args.options().check()?;
     let control = Arc::new(Control::default());
-    signals::heed(Arc::clone(&control)).context("signals cannot be taken")?;
+    signals::heed_and_show(&control).context("signals cannot be taken")?;
     let topology = Topology::create(&Settings {
         masquerade: scenario.masquerade,
         sysctls: scenario.sysctls.clone(),
-        max: scenario.max,
+        max,
         buckets: scenario.buckets,
     })?;
-    say_where(&topology, &scenario);
+    say_where(&topology, max);
+    args.truth.as_deref().map(TruthFile::claim).transpose()?;
     let watcher = match &args.watch {
         Some(recording) => {
             let program = std::env::current_exe().context("this program's path is unknown")?;
@@ -132,10 +133,10 @@ fn seconds(topology: &Topology, scenario: &Scenario, timer: Timer) -> u64 {
     set.unwrap_or_else(|_| scenario.timeouts.seconds(timer))
 }
 
-fn say_where(topology: &Topology, scenario: &Scenario) {
+fn say_where(topology: &Topology, max: Option<u64>) {
     let router = topology.router.path().display();
     eprintln!("The router is {router}. Watch it with: tracker profile --netns {router}");
-    if let Some((max, before)) = scenario.max.zip(topology.size_before()) {
+    if let Some((max, before)) = max.zip(topology.size_before()) {
         eprintln!(
             "nf_conntrack_max of this machine is {} until the lab ends, then {} again",
             units::grouped(max),
@@ -167,7 +168,7 @@ fn text(report: &Report, truth: &TruthFile) -> String {
 fn exit(report: &Report, watched: Option<ExitStatus>) -> Exit {
     match watched.map(Exit::of_command) {
         Some(exit @ (Exit::Failed | Exit::Command(_))) => exit,
-        _ if report.is_stopped() => Exit::Command(130),
+        _ if report.is_stopped() => Exit::INTERRUPTED,
         _ if report.lost() > 0 => Exit::Losses,
         _ => Exit::Done,
     }

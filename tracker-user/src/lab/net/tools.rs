@@ -97,3 +97,17 @@ impl Tool {
         Err(NetError::Failed { what, said })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_comes_with_a_remedy() {
+        let said = tool("no-such-program").unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "no-such-program is not here. Install it (Debian: iproute2, nftables, conntrack)"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Held, NetError, Table};
+use super::{Held, NetError, Table, tool};
 use crate::lab::packet::Side;
 
 /// The router's IPv4 address on the server's side, which is every masqueraded client's.
@@ -62,20 +62,25 @@ impl Topology {
     /// # Errors
     /// When the system refuses, or a program is missing.
     pub fn create(settings: &Settings) -> Result<Self, NetError> {
-        let table = settings
-            .max
-            .map(|max| Table::resize(max, settings.buckets))
-            .transpose()?;
-        let made = Self {
+        // Before anything is made, it is known whether it can be furnished.
+        for name in ["ip", "nft"] {
+            tool(name)?;
+        }
+        let mut made = Self {
             client: Held::create("client")?,
             router: Held::create("router")?,
             server: Held::create("server")?,
             masquerade: settings.masquerade,
-            table,
+            table: None,
         };
         made.silence()?;
         made.links()?;
         made.routes()?;
+        // The router's rule has loaded conntrack, if it was not.
+        made.table = settings
+            .max
+            .map(|max| Table::resize(max, settings.buckets))
+            .transpose()?;
         let name = |name: &str| format!("net.netfilter.nf_conntrack_{name}");
         for (sysctl, value) in &settings.sysctls {
             made.router.set_sysctl(&name(sysctl), &value.to_string())?;

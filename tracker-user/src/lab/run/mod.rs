@@ -100,6 +100,8 @@ pub fn run(
     options: &Options,
     control: &Control,
 ) -> Result<Report, RunError> {
+    // Whether that can be done at the end is better known before.
+    flush(&topology.router)?;
     let clock = Clock::calibrate()?;
     let before = Statistics::of(&topology.router)?;
     // The packets of time 0 go out when everything is ready.

@@ -22,7 +22,7 @@ pub use builtin::{BUILTIN, Builtin};
 pub use error::ScenarioError;
 pub use spread::{Number, Seconds, Spread, Unit};
 pub use timeouts::Timeouts;
-pub use traffic::{Overrides, Traffic};
+pub use traffic::{Overrides, Traffic, room};
 pub use tuples::{Clients, Tuples};
 
 use super::script::Program;

@@ -91,6 +91,25 @@ fn rate_and_duration_can_be_others() {
     assert!(error.contains("Give it more `clients`"), "{error}");
 }
 
+#[test]
+fn a_table_with_room_for_all_has_room_for_more() {
+    let max = |name: &str, rate| {
+        let scenario = Scenario::find(name).unwrap();
+        let duration = None;
+        let asked = scenario.table_max(&Overrides { duration, rate }).unwrap();
+        (scenario.max, asked)
+    };
+    for builtin in BUILTIN {
+        let (own, asked) = max(builtin.name, None);
+        assert_eq!(own, asked, "{}", builtin.name);
+    }
+    let (_, asked) = max("udp-flood", Some(100_000.0));
+    assert!(asked > Some(1_000_000), "{asked:?}");
+    let (own, asked) = max("table-full", Some(5_000.0));
+    assert_eq!(own, asked);
+    assert_eq!(max("dns", Some(100.0)), (None, None));
+}
+
 const GOOD: &str = r#"
 description = "test"
 duration = "2s"

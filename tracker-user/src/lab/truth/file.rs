@@ -167,7 +167,23 @@ impl TruthFile {
         Self::of(document)
     }
 
+    /// Makes sure that a file can be written, which is better known before a run than after it.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn claim(path: &Path) -> Result<(), TruthError> {
+        let mut options = fs::OpenOptions::new();
+        let opened = options.create(true).append(true).open(path);
+        opened.map(|_| ()).map_err(|source| TruthError::Write {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+
     /// Writes it to a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TruthError> {
         fs::write(path, self.json()).map_err(|source| TruthError::Write {
             path: path.display().to_string(),

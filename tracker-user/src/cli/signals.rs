@@ -8,23 +8,27 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{
-    cli::{live, stop::Stop},
-    lab::control::Control,
-    units,
-};
+use super::{Exit, live, stop::Stop};
+use crate::{lab::control::Control, units};
 
 /// How often the line on the terminal is renewed.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// From now on the first signal asks the run to end, and a second one ends the program. A terminal
-/// is shown how far the run is.
-pub fn heed(control: Arc<Control>) -> std::io::Result<()> {
+/// From now on the first signal asks the run to end, and a second one ends the program.
+pub fn heed(control: &Arc<Control>) -> std::io::Result<()> {
+    start(Arc::clone(control), ProgressBar::hidden())
+}
+
+/// Likewise, and a terminal is shown how far the run is.
+pub fn heed_and_show(control: &Arc<Control>) -> std::io::Result<()> {
+    start(Arc::clone(control), bar())
+}
+
+fn start(control: Arc<Control>, bar: ProgressBar) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
     let stop = Stop::new()?;
     drop(entered);
-    let bar = bar();
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || listen(&runtime, stop, &control, &bar))?;
@@ -50,7 +54,7 @@ fn listen(runtime: &Runtime, mut stop: Stop, control: &Control, bar: &ProgressBa
                 _ = stop.next() => {
                     if control.is_stopped() {
                         // What holds the lab's namespaces are this process's files.
-                        std::process::exit(130);
+                        std::process::exit(Exit::INTERRUPTED_STATUS.into());
                     }
                     control.stop();
                 }
