@@ -1,5 +1,6 @@
 //! Protocols without sockets of their own, by raw sockets.
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,22 +23,28 @@ const PAYLOAD: [u8; 8] = [0, 0, 8, 0, 0, 0, 0, 0];
 impl Stage {
     /// Opens raw sockets for protocol `number` at both ends.
     pub fn raw(&self, number: i32) -> Result<Raw, TrafficError> {
+        let [client, server] = self.raw_sockets(Protocol::from(number), |_| Ok(()))?;
+        Ok(Raw { client, server })
+    }
+
+    /// A raw socket at the client and one at the server, each of which is made ready.
+    pub(super) fn raw_sockets(
+        &self,
+        protocol: Protocol,
+        ready: impl Fn(&Socket) -> io::Result<()> + Send + Sync,
+    ) -> Result<[Socket; 2], TrafficError> {
         let open = || {
-            let made = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(number)))?;
+            let made = Socket::new(Domain::IPV4, Type::RAW, Some(protocol))?;
             made.set_read_timeout(Some(Duration::from_secs(3)))?;
+            ready(&made)?;
             Ok(made)
         };
-        let client = self
-            .topology
-            .client
-            .run(open)?
-            .map_err(socket("raw socket"))?;
-        let server = self
-            .topology
-            .server
-            .run(open)?
-            .map_err(socket("raw socket"))?;
-        Ok(Raw { client, server })
+        let client = self.topology.client.run(open)?;
+        let server = self.topology.server.run(open)?;
+        Ok([
+            client.map_err(socket("raw socket"))?,
+            server.map_err(socket("raw socket"))?,
+        ])
     }
 
     /// The client sends one packet; the server answers if told so. Gives back the jiffy of it all.

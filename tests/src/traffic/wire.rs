@@ -3,10 +3,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use etherparse::TcpHeader;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Protocol, Socket};
 
 use super::{Side, Stage, TrafficError, socket};
 use crate::net::{CLIENT4, Hush, ROUTER4, SERVER4};
@@ -118,22 +117,8 @@ impl Stage {
     /// Opens a connection to a port of the server, segment by segment.
     pub fn wire(&mut self, port: u16) -> Result<Wire, TrafficError> {
         let hush = self.topology.hush()?;
-        let open = || {
-            let made = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::TCP))?;
-            made.set_read_timeout(Some(Duration::from_secs(3)))?;
-            made.set_mark(Hush::MARK)?;
-            Ok(made)
-        };
-        let client = self
-            .topology
-            .client
-            .run(open)?
-            .map_err(socket("raw socket"))?;
-        let server = self
-            .topology
-            .server
-            .run(open)?
-            .map_err(socket("raw socket"))?;
+        let marked = |made: &Socket| made.set_mark(Hush::MARK);
+        let [client, server] = self.raw_sockets(Protocol::TCP, marked)?;
         let mut wire = Wire {
             ends: [
                 End {

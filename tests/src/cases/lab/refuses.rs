@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use tracker_user::lab::net::{END, Held, Namespace, Settings, Topology};
+use tracker_user::lab::net::{END, Held, Namespace, NetError, Settings, Topology};
 use tracker_user::lab::send::{SendError, Wire};
 
 /// Tries all that has to be refused, and what has to be allowed.
@@ -38,5 +38,18 @@ pub fn refuses() -> Result<()> {
             "on the loopback as {name}: {looped:?}"
         );
     }
+
+    let sized = Settings {
+        max: Some(5000),
+        ..Settings::default()
+    };
+    let first = Topology::create(&sized)?;
+    let second = Topology::create(&sized);
+    ensure!(
+        matches!(second, Err(NetError::Busy)),
+        "beside one that has set the table's size: {second:?}"
+    );
+    drop(first);
+    Topology::create(&sized)?;
     Ok(())
 }

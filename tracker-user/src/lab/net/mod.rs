@@ -63,6 +63,9 @@ pub enum NetError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Two labs cannot both set the size of the table.
+    #[error("another lab has set the size of the machine's table. Wait until it has ended")]
+    Busy,
     /// The size of the table cannot be set.
     #[error(
         "the table's size cannot be set: {source}. It takes root in the machine's first network \

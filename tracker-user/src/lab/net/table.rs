@@ -1,7 +1,7 @@
 //! The size of the table, which is one for all namespaces.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     os::unix::process::CommandExt,
     process::{Child, ChildStdin, Command, Stdio},
 };
@@ -25,7 +25,7 @@ impl Table {
     /// first namespace can: this is to be called there.
     ///
     /// # Errors
-    /// When the kernel refuses, or no shell can be started that will undo it.
+    /// When the kernel refuses, another lab has set it, or no shell can be started that will undo it.
     pub fn resize(max: u64, buckets: Option<u64>) -> Result<Self, NetError> {
         let fail = |source| NetError::Table { source };
         let read = |path: &str| {
@@ -33,18 +33,23 @@ impl Table {
             let number = text.trim().parse::<u64>();
             number.map_err(|error| fail(std::io::Error::other(error)))
         };
+        let lock = File::open(MAX).map_err(fail)?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(NetError::Busy);
+        }
         let (before, buckets_before) = (read(MAX)?, read(BUCKETS)?);
         let mut undo = format!("read _; echo {before} >{MAX}");
         if buckets.is_some() {
             undo += &format!("; echo {buckets_before} >{BUCKETS}");
         }
         // It waits for the end of its input, which comes with the end of this process. In a process
-        // group of its own, Ctrl-C does not reach it.
+        // group of its own, Ctrl-C does not reach it. It holds the lock until it is done: a second
+        // lab would else take this one's size for the machine's.
         let mut restorer = Command::new("/bin/sh")
             .args(["-c", &undo])
             .current_dir("/")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(lock)
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
