@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 
 use super::tracker::{end_with, program};
 use super::{Case, Kind};
-use crate::lab::Before;
-use crate::net::tool;
+use crate::lab::{Before, Hidden};
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -101,7 +100,7 @@ fn bench() -> Result<()> {
 fn interrupted() -> Result<()> {
     let before = Before::look()?;
     let done = {
-        let _hidden = Hidden::conntrack()?;
+        let _hidden = Hidden::program("conntrack")?;
         ended_in("counting listener", Signal::SIGINT)?
     };
     let said = String::from_utf8_lossy(&done.stderr);
@@ -164,26 +163,4 @@ fn folders() -> Result<Vec<PathBuf>> {
             .starts_with("tracker-bench")
     });
     Ok(of_bench.map(fs::DirEntry::path).collect())
-}
-
-/// A program that is not found until this is dropped.
-struct Hidden {
-    path: PathBuf,
-}
-
-impl Hidden {
-    fn conntrack() -> Result<Self> {
-        let path = tool("conntrack")?.path().canonicalize()?;
-        fs::rename(&path, path.with_extension("hidden"))?;
-        let hidden = Self { path };
-        ensure!(tool("conntrack").is_err(), "there is another one");
-        Ok(hidden)
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // The case of all observers fails without it.
-        let _ = fs::rename(self.path.with_extension("hidden"), &self.path);
-    }
 }

@@ -12,6 +12,7 @@ use super::errors::{CANNOT_OBSERVE, not_written, refused, says};
 use super::faces::{fresh, poll};
 use super::tracker::{program, succeed};
 use super::{Case, Kind, PREFIX};
+use crate::lab::NoModules;
 use crate::net::Topology;
 
 /// The cases of this file. They come last, since they leave fewer modules loaded than they found.
@@ -55,7 +56,12 @@ fn not_loaded() -> Result<()> {
             CANNOT_OBSERVE,
         )?;
         says(&done, &["nf_conntrack is not loaded", "modprobe"])?;
-        not_written(&recording)
+        not_written(&recording)?;
+        // The lab would have it loaded, if it could be.
+        let _none = NoModules::begin()?;
+        let mut lab = Command::new(program());
+        let done = refused(lab.args(["lab", "run", "dns"]), CANNOT_OBSERVE)?;
+        says(&done, &["nft -f - failed: ", "modules"])
     })
 }
 

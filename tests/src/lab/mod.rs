@@ -1,11 +1,13 @@
 //! Traffic for the lab's engine, and a witness that writes it into a ledger.
 
 mod before;
+mod hidden;
 mod nothing;
 mod population;
 mod scribe;
 
 pub use before::Before;
+pub use hidden::{Hidden, NoModules};
 pub use nothing::no_namespace_is_left;
 pub use population::population;
 pub use scribe::Scribe;

@@ -8,7 +8,10 @@ use std::{
 
 use netlink_packet_core::NetlinkBuffer;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
@@ -86,7 +89,10 @@ fn count(socket: &Socket, stdin: BorrowedFd<'_>) -> io::Result<Counted> {
                 PollFd::new(events, PollFlags::POLLIN),
                 PollFd::new(stdin, PollFlags::POLLIN),
             ];
-            poll(&mut both, PollTimeout::NONE)?;
+            match poll(&mut both, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                polled => polled?,
+            };
             both[1].any() == Some(true)
         };
         loop {

@@ -85,7 +85,7 @@ impl BenchArgs {
         dist::all()?;
         let native = native::start(&dist::folder()?)?;
         let cache = Cache::of_this_user()?;
-        note!("measuring; this takes a few minutes for each kernel");
+        note!("measuring; this takes two or three minutes for each kernel");
         let done = pool::each(&self.kernel, self.jobs.max(1), |spec| {
             let bench = measure(spec, &cache, &native)?;
             println!("{}", table::kernel(&bench));

@@ -23,6 +23,10 @@ pub fn cases() -> Vec<Case> {
             kind: Kind::Free(refuses::refuses),
         },
         Case {
+            name: "lab_without_tools",
+            kind: Kind::Free(refuses::without_tools),
+        },
+        Case {
             name: "lab_killed",
             kind: Kind::Free(ends::killed),
         },

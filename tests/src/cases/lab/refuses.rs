@@ -1,10 +1,15 @@
 //! The lab sends in its own namespaces and on a veth, or not at all.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use tracker_user::lab::net::{END, Held, Namespace, NetError, Settings, Topology};
 use tracker_user::lab::send::{SendError, Wire};
+
+use crate::cases::errors::{CANNOT_OBSERVE, refused, says};
+use crate::cases::tracker::program;
+use crate::lab::Hidden;
 
 /// Tries all that has to be refused, and what has to be allowed.
 pub fn refuses() -> Result<()> {
@@ -51,5 +56,16 @@ pub fn refuses() -> Result<()> {
     );
     drop(first);
     Topology::create(&sized)?;
+    Ok(())
+}
+
+/// Without a program that it needs, the lab says so before it makes anything.
+pub fn without_tools() -> Result<()> {
+    for name in ["ip", "nft"] {
+        let _hidden = Hidden::program(name)?;
+        let mut lab = Command::new(program());
+        let done = refused(lab.args(["lab", "run", "dns"]), CANNOT_OBSERVE)?;
+        says(&done, &[&format!("{name} is not here"), "Install it"])?;
+    }
     Ok(())
 }

@@ -27,7 +27,9 @@ pub enum NetError {
         source: std::io::Error,
     },
     /// A program said no.
-    #[error("{what} failed: {said}. Run it by hand as root to see more")]
+    #[error(
+        "{what} failed: {said}. Check that the kernel has the modules for it and may load them"
+    )]
     Failed {
         /// The command line.
         what: String,

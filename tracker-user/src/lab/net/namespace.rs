@@ -106,15 +106,6 @@ impl Namespace {
             .map_err(|source| self.proc(path, source))
     }
 
-    /// Opens a file of procfs that goes on showing this namespace to whoever reads it.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub fn open(&self, path: &str) -> Result<File, NetError> {
-        self.run(|| File::open(Self::procfs(path)))?
-            .map_err(|source| self.proc(path, source))
-    }
-
     /// A sysctl as a number, named as in `net.netfilter.nf_conntrack_count`.
     ///
     /// # Errors

@@ -88,13 +88,6 @@ impl Truth {
         self.live.len() as u64
     }
 
-    /// The jiffy by which all living entries have expired, if no packet comes any more.
-    #[must_use]
-    pub fn last_expiry(&self) -> Option<u64> {
-        let last = self.live.values().map(|live| self.expiry(live).to).max()?;
-        Some(self.base? + u64::from(last))
-    }
-
     /// Things that did not go as the scripts state: a packet was sent so late that its entry had
     /// expired, or an entry expired just when the table was flushed. The counters are off by them.
     #[must_use]
