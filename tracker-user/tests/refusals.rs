@@ -6,6 +6,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -18,13 +19,22 @@ const CANNOT: i32 = 3;
 /// A program that everybody may run, also one that was built where only its owner may look.
 struct Program {
     folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// A copy cannot be run while another test's new process still holds the file that it was written
+/// through.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Program {
     fn copy() -> Result<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        let program = Self { folder };
+        let program = Self {
+            folder,
+            _alone: alone,
+        };
         fs::copy(env!("CARGO_BIN_EXE_tracker"), program.path())?;
         Ok(program)
     }
