@@ -24,7 +24,7 @@ use crate::{
     lab::{
         net::NetError,
         run::RunError,
-        scenario::{Overrides, ScenarioError},
+        scenario::{Overrides, Rate, ScenarioError},
         watcher::WatchError,
     },
     recording::RecordingError,
@@ -50,7 +50,7 @@ impl Options {
     fn overrides(&self) -> Overrides {
         Overrides {
             duration: self.duration,
-            rate: self.rate,
+            rate: self.rate.map(Rate::PerSecond),
         }
     }
 }

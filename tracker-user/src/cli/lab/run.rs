@@ -18,7 +18,7 @@ use crate::{
         control::Control,
         net::{Settings, Topology},
         run::{self, Options, Report},
-        scenario::{Overrides, Scenario},
+        scenario::{Overrides, Rate, Scenario},
         truth::{About, Truth, TruthFile},
         watcher::Watcher,
     },
@@ -31,9 +31,10 @@ pub struct Args {
     /// A name of `tracker lab list`, or a file that ends in .toml
     #[arg(value_name = "SCENARIO|FILE")]
     scenario: String,
-    /// Connections a second, of all populations together [default: as the scenario says]
-    #[arg(long, value_name = "N")]
-    rate: Option<f64>,
+    /// Connections a second, of all populations together, or max: as many as can be sent [default:
+    /// as the scenario says]
+    #[arg(long, value_name = "N|max")]
+    rate: Option<Rate>,
     /// For how long connections begin [default: as the scenario says]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     duration: Option<Duration>,

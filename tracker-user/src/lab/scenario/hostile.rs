@@ -59,9 +59,15 @@ fn check(text: &str) {
             return;
         }
     };
-    match scenario.traffic(1, &Overrides::default()) {
-        Ok(traffic) => assert!(traffic.take(SOME).is_sorted_by_key(|due| due.at), "{text}"),
-        Err(error) => assert!(error.to_string().contains(". "), "{error}"),
+    for rate in [None, Some(Rate::Highest)] {
+        let overrides = Overrides {
+            rate,
+            ..Overrides::default()
+        };
+        match scenario.traffic(1, &overrides) {
+            Ok(traffic) => assert!(traffic.take(SOME).is_sorted_by_key(|due| due.at), "{text}"),
+            Err(error) => assert!(error.to_string().contains(". "), "{error}"),
+        }
     }
 }
 
@@ -129,14 +135,20 @@ fn no_script_goes_on_for_ever() {
             mine.collect::<Vec<_>>().join(" "),
         );
         let scenario = Scenario::parse("x", &text).unwrap_or_else(|error| panic!("{error}"));
-        let traffic = scenario.traffic(1, &Overrides::default()).unwrap();
-        let century = Duration::from_secs(101 * 365 * 86_400);
-        let mut last = Duration::ZERO;
-        for due in traffic {
-            assert!(last <= due.at && due.at < century, "{last:?} {:?}", due.at);
-            last = due.at;
+        for rate in [None, Some(Rate::Highest)] {
+            let overrides = Overrides {
+                rate,
+                ..Overrides::default()
+            };
+            let traffic = scenario.traffic(1, &overrides).unwrap();
+            let century = Duration::from_secs(101 * 365 * 86_400);
+            let mut last = Duration::ZERO;
+            for due in traffic {
+                assert!(last <= due.at && due.at < century, "{last:?} {:?}", due.at);
+                last = due.at;
+            }
+            assert!(last > century / 2, "{last:?}");
         }
-        assert!(last > century / 2, "{last:?}");
     }
 }
 

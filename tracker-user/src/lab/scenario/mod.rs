@@ -1,6 +1,8 @@
 //! Scenarios: TOML files that say which connections there are, when they begin, and what they do.
 
 mod arrival;
+#[cfg(test)]
+mod asked;
 mod builtin;
 mod compile;
 mod error;
@@ -22,7 +24,7 @@ pub use builtin::{BUILTIN, Builtin};
 pub use error::ScenarioError;
 pub use spread::{Number, Seconds, Spread, Unit};
 pub use timeouts::Timeouts;
-pub use traffic::{Overrides, Traffic, room};
+pub use traffic::{Overrides, Rate, Traffic, room};
 pub use tuples::{Clients, Tuples};
 
 use super::script::Program;

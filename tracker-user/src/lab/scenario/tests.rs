@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::lab::packet::Due;
 
-fn builtin() -> Vec<Scenario> {
+pub(super) fn builtin() -> Vec<Scenario> {
     let all = BUILTIN.iter();
     all.map(|it| Scenario::parse(it.name, it.text).unwrap_or_else(|error| panic!("{error}")))
         .collect()
@@ -68,49 +68,8 @@ fn only_connections_under_way_are_kept() {
     assert!(traffic.begun() > 10_000 && most < 100, "{most}");
 }
 
-#[test]
-fn rate_and_duration_can_be_others() {
-    let flood = Scenario::find("udp-flood").unwrap();
-    let overrides = Overrides {
-        duration: Some(Duration::from_secs(1)),
-        rate: Some(20_000.0),
-    };
-    let mut traffic = flood.traffic(1, &overrides).unwrap();
-    while traffic.next().is_some() {}
-    assert!((19_000..21_000).contains(&traffic.begun()));
-    let endless = Overrides {
-        duration: Some(Duration::from_secs(1_000_000)),
-        rate: None,
-    };
-    let scan = Scenario::find("health-check").unwrap();
-    let error = scan.traffic(1, &endless).unwrap_err().to_string();
-    assert!(
-        error.starts_with("population `connects` of health-check: up to"),
-        "{error}"
-    );
-    assert!(error.contains("Give it more `clients`"), "{error}");
-}
-
-#[test]
-fn a_table_with_room_for_all_has_room_for_more() {
-    let max = |name: &str, rate| {
-        let scenario = Scenario::find(name).unwrap();
-        let duration = None;
-        let asked = scenario.table_max(&Overrides { duration, rate }).unwrap();
-        (scenario.max, asked)
-    };
-    for builtin in BUILTIN {
-        let (own, asked) = max(builtin.name, None);
-        assert_eq!(own, asked, "{}", builtin.name);
-    }
-    let (_, asked) = max("udp-flood", Some(100_000.0));
-    assert!(asked > Some(1_000_000), "{asked:?}");
-    let (own, asked) = max("table-full", Some(5_000.0));
-    assert_eq!(own, asked);
-    assert_eq!(max("dns", Some(100.0)), (None, None));
-}
-
-const GOOD: &str = r#"
+/// A scenario without mistakes.
+pub(super) const GOOD: &str = r#"
 description = "test"
 duration = "2s"
 
@@ -289,40 +248,6 @@ fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
         assert!(said.starts_with(begin), "\n{said}\ninstead of\n{begin}");
         assert!(said.split(". ").count() >= 2, "{said} lacks a remedy");
     }
-}
-
-#[test]
-fn what_is_asked_for_beside_a_file_can_be_wrong_too() {
-    let good = Scenario::parse("good.toml", GOOD).unwrap();
-    let said = |rate, duration: Option<u64>| {
-        let duration = duration.map(Duration::from_secs);
-        let refused = good.traffic(1, &Overrides { duration, rate });
-        refused.unwrap_err().to_string()
-    };
-    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
-        let said = said(Some(rate), None);
-        assert!(said.contains("is not above 0"), "{said}");
-        assert!(said.ends_with("Give another --rate"), "{said}");
-    }
-    let none = said(None, Some(0));
-    assert!(none.starts_with("in a duration of 0 no"), "{none}");
-    let many = said(Some(1e8), Some(u64::MAX));
-    assert!(many.starts_with("population `a` of good: up to"), "{many}");
-    let once = GOOD.replace("rate = 5", "burst = 5");
-    let once = Scenario::parse("once.toml", &once).unwrap();
-    let rate = Some(5.0);
-    let refused = once.traffic(
-        1,
-        &Overrides {
-            duration: None,
-            rate,
-        },
-    );
-    let said = refused.unwrap_err().to_string();
-    assert_eq!(
-        said,
-        "all connections of once begin at once. Leave out --rate"
-    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::arrival::{Arrival, Times, check_rate};
@@ -14,13 +15,38 @@ use crate::lab::script::Connection;
 pub(super) const REMEDY: &str =
     "Give it more `clients`, `servers` or `ports`, a lower rate, a shorter duration, or a `count`";
 
+/// How many connections begin in a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// So many, of all populations together. Each keeps its share.
+    PerSecond(f64),
+    /// As many as can be sent: those that the scenario has, with no time between them. What a
+    /// connection does later it does in its time.
+    Highest,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "max" {
+            return Ok(Self::Highest);
+        }
+        let rate = text.parse().map(Self::PerSecond);
+        rate.map_err(|_| "give a number, or max".to_owned())
+    }
+}
+
+/// By how much arrivals come closer at the highest rate: hours become milliseconds.
+const HASTE: u32 = 1_000_000;
+
 /// What is to be different from the scenario's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// For how long connections begin.
     pub duration: Option<Duration>,
-    /// Connections a second, of all populations together. Each keeps its share.
-    pub rate: Option<f64>,
+    /// How many connections begin in a second.
+    pub rate: Option<Rate>,
 }
 
 /// Packets in the order of their times. Only connections under way are kept.
@@ -40,6 +66,8 @@ struct Arrivals {
     /// The next one.
     next: Option<Duration>,
     start: Duration,
+    /// By how much they come closer.
+    haste: u32,
     number: u64,
     count: u64,
 }
@@ -106,6 +134,10 @@ impl Scenario {
     /// When so many connections cannot be made, or there is nothing to make.
     pub fn traffic(&self, seed: u64, overrides: &Overrides) -> Result<Traffic<'_>, ScenarioError> {
         let duration = overrides.duration.unwrap_or(self.duration);
+        let haste = match overrides.rate {
+            Some(Rate::Highest) => HASTE,
+            Some(Rate::PerSecond(_)) | None => 1,
+        };
         let mut arrivals = Vec::new();
         for (number, (arrival, _)) in self.planned(overrides)?.into_iter().enumerate() {
             let population = &self.populations[number];
@@ -114,6 +146,7 @@ impl Scenario {
                 times: arrival.times(chance, duration.saturating_sub(population.start)),
                 next: None,
                 start: population.start,
+                haste,
                 number: 0,
                 count: population.count.unwrap_or(u64::MAX),
             };
@@ -188,7 +221,7 @@ impl Scenario {
             let what = "in a duration of 0 no connection begins".to_owned();
             return Err(cannot(what, "Give a longer --duration, such as 10s"));
         }
-        let Some(wanted) = overrides.rate else {
+        let Some(Rate::PerSecond(wanted)) = overrides.rate else {
             return Ok(1.0);
         };
         check_rate(wanted).map_err(|what| cannot(what, "Give another --rate"))?;
@@ -212,7 +245,8 @@ impl Arrivals {
     /// Goes on to the next one.
     fn step(&mut self) {
         let next = (self.number < self.count).then(|| self.times.next());
-        self.next = next.flatten().map(|at| at.saturating_add(self.start));
+        let next = next.flatten().map(|at| at / self.haste);
+        self.next = next.map(|at| at.saturating_add(self.start));
     }
 }
 
