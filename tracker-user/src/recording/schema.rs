@@ -34,7 +34,7 @@ CREATE TABLE counter (      -- what the numbers in counters blobs mean
 );
 CREATE TABLE namespace (
     id INTEGER PRIMARY KEY,
-    inum INTEGER NOT NULL UNIQUE,
+    inum INTEGER NOT NULL,  -- one that comes may have that of one that has gone
     name TEXT NOT NULL,
     live_at_start INTEGER NOT NULL,
     live INTEGER NOT NULL,

@@ -1,7 +1,6 @@
 //! Writes a recording, one transaction an interval.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 use tracker_common::{Loss, layout::Losses};
 
 use super::{RecordingError, coarsen::Coarsener, counters, header, known::Known, schema};
-use crate::source::{Description, NamespaceSample, Sample};
+use crate::source::{Description, Sample};
 
 /// What to do when the output file is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,8 @@ pub struct Writer {
 }
 
 struct State {
-    namespaces: HashMap<u32, Known>,
+    /// By their places in the samples.
+    namespaces: Vec<Known>,
     losses: Option<Losses>,
     coarsener: Coarsener,
     interval: i64,
@@ -95,7 +95,7 @@ impl Writer {
                 path: path.to_owned(),
                 connection,
                 state: State {
-                    namespaces: HashMap::new(),
+                    namespaces: Vec::new(),
                     losses: None,
                     coarsener: Coarsener::default(),
                     interval: 0,
@@ -187,27 +187,17 @@ impl State {
             "INSERT INTO interval (id, level, started_us, ended_us) VALUES (?1, 0, ?2, ?3)",
         )?
         .execute(params![self.interval, self.last_us, now_us])?;
-        for namespace in &sample.namespaces {
-            self.namespace(tx, namespace, now_us)?;
+        for (place, namespace) in sample.namespaces.iter().enumerate() {
+            if place == self.namespaces.len() {
+                self.namespaces.push(Known::new(tx, namespace)?);
+            }
+            self.namespaces[place].interval(tx, self.interval, namespace, now_us)?;
         }
         self.losses(tx, &sample.losses)?;
         self.coarsener.run(tx, now_us)?;
         self.interval += 1;
         self.last_us = now_us;
         Ok(())
-    }
-
-    fn namespace(
-        &mut self,
-        tx: &Transaction<'_>,
-        sample: &NamespaceSample,
-        now_us: i64,
-    ) -> rusqlite::Result<()> {
-        let known = match self.namespaces.entry(sample.inum) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Known::new(tx, sample)?),
-        };
-        known.interval(tx, self.interval, sample, now_us)
     }
 
     fn losses(&mut self, tx: &Transaction<'_>, losses: &Losses) -> rusqlite::Result<()> {
@@ -225,4 +215,33 @@ impl State {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracker_common::Proto;
+
+    use crate::{
+        recording::synthetic::{Space, Synthetic},
+        source::Source as _,
+    };
+
+    #[test]
+    fn a_namespace_may_have_the_number_of_one_that_has_gone() {
+        let mut source = Synthetic::new();
+        source.host().insert(Proto::Udp, 2);
+        let first = source.sample().unwrap();
+        let inum = source.host().inum;
+        source.host().table = None;
+        source.namespaces.push(Space::new(inum, "another"));
+        source.namespaces[1].insert(Proto::Udp, 5);
+        let second = source.sample().unwrap();
+        let read = source.recorded(&[first, second]);
+        let seen = read.namespaces.iter();
+        let seen: Vec<_> = seen
+            .map(|it| (it.inum, it.name.as_str(), it.counters.inserted()))
+            .collect();
+        let name = source.namespaces[0].name.as_str();
+        assert_eq!(seen, [(inum, name, 2), (inum, "another", 5)]);
+    }
 }

@@ -94,7 +94,7 @@ pub struct NamespaceSample {
 pub struct Sample {
     /// Since the watch began.
     pub at: Duration,
-    /// Every namespace in scope that was seen so far.
+    /// Every namespace in scope that was seen so far, in the order in which they were first seen.
     pub namespaces: Vec<NamespaceSample>,
     /// Totals.
     pub losses: Losses,
