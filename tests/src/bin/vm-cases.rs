@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracker_tests::cases;
+use tracker_tests::cases::{self, Choice};
 
 #[derive(Parser)]
 #[command(
@@ -15,7 +15,10 @@ struct Args {
     filter: Vec<String>,
     /// Leave out cases whose name begins with this
     #[arg(long, value_name = "PREFIX")]
-    without: Option<String>,
+    without: Vec<String>,
+    /// Leave out cases whose name does not begin with this
+    #[arg(long, value_name = "PREFIX")]
+    only: Option<String>,
     /// Print the cases' names and do nothing
     #[arg(long)]
     list: bool,
@@ -50,7 +53,12 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if cases::run(&args.filter, args.without.as_deref()).failed == 0 {
+    let choice = Choice {
+        filters: args.filter,
+        only: args.only,
+        without: args.without,
+    };
+    if cases::run(&choice).failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -24,7 +24,7 @@ mod udp;
 
 pub use faces::poll;
 pub use measured::{MeasuredError, traffic};
-pub use runner::{Outcome, run};
+pub use runner::{Choice, Outcome, run};
 
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::Wants;

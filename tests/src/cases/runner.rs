@@ -15,16 +15,32 @@ pub struct Outcome {
     pub failed: usize,
 }
 
-/// Runs the cases whose name contains one of the `filters`, or all if there are none, but not those whose name begins
-/// with `without`; a line of output each.
+/// Which cases are wanted.
+#[derive(Debug, Default, Clone)]
+pub struct Choice {
+    /// Those whose name contains one of these, or all if there are none;
+    pub filters: Vec<String>,
+    /// but only those whose name begins with this,
+    pub only: Option<String>,
+    /// and with none of these.
+    pub without: Vec<String>,
+}
+
+impl Choice {
+    fn takes(&self, name: &str) -> bool {
+        let begins = |prefix: &String| name.starts_with(prefix);
+        (self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter)))
+            && self.only.iter().all(begins)
+            && !self.without.iter().any(begins)
+    }
+}
+
+/// Runs the cases that are wanted; a line of output each.
 #[must_use]
-pub fn run(filters: &[String], without: Option<&str>) -> Outcome {
+pub fn run(choice: &Choice) -> Outcome {
     let mut outcome = Outcome::default();
     let mut places = Places::default();
-    let wanted = |case: &&Case| {
-        (filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter)))
-            && without.is_none_or(|prefix| !case.name.starts_with(prefix))
-    };
+    let wanted = |case: &&Case| choice.takes(case.name);
     for case in super::all().iter().filter(wanted) {
         match in_time(case, &mut places, outcome) {
             Ok(()) => {
@@ -72,5 +88,23 @@ fn decide(case: &Case, places: &mut Places) -> Result<()> {
             places.clear();
             free()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_by_parts_and_beginnings_of_names() {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let mut choice = Choice::default();
+        assert!(choice.takes("udp_expiry"));
+        choice.filters = words(&["udp", "tcp"]);
+        assert!(choice.takes("flood_udp") && choice.takes("udp_expiry") && !choice.takes("icmp"));
+        choice.only = Some("flood_".to_owned());
+        assert!(choice.takes("flood_udp") && !choice.takes("udp_expiry"));
+        choice.without = words(&["no", "flood_u"]);
+        assert!(choice.takes("flood_tcp") && !choice.takes("flood_udp"));
     }
 }

@@ -1,4 +1,4 @@
-//! All cases in one boot of one kernel.
+//! All cases in one boot of one kernel; floods in another one with two CPUs.
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -18,31 +18,68 @@ const CASES: &str = "vm-cases";
 /// run them.
 const SCENARIOS: &str = "lab_scenario";
 const WITH_SCENARIOS: [&str; 2] = ["6.12", "7.3"];
+/// Floods run on the oldest kernel, whose hooks are kprobes, and on two with fentry. What two CPUs do at once needs a
+/// guest without warp.
+const FLOODS: &str = "flood_";
+const WITH_FLOODS: [&str; 3] = ["5.10", "6.12", "7.3"];
+const FLOODED_CPUS: u32 = 2;
 /// Far more than a boot with all cases takes.
 const TIMEOUT: Duration = Duration::from_secs(2400);
 
-/// Boots the kernels, as many at once as there are processors, and runs the cases there. The
-/// tallies come in the order of the kernels.
+/// Boots the kernels, as many at once as there are processors, and runs the cases there; then, one after the other,
+/// those on which there are floods with several CPUs. The tallies come in the order of the boots.
 pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
-    pool::each(kernels, pool::processors(), |spec| run(spec, filter))
-        .into_iter()
+    let of_all = |spec: &Spec| run(spec, 1, &chosen(spec, filter));
+    let mut tallies = pool::each(kernels, pool::processors(), of_all);
+    let is_flood = filter.is_some_and(is_flood);
+    for spec in kernels {
+        if is_flood || (filter.is_none() && is_in(&WITH_FLOODS, spec)) {
+            let words = filter.into_iter().chain(["--only", FLOODS]);
+            tallies.push(run(spec, FLOODED_CPUS, &words.collect::<Vec<_>>()));
+        }
+    }
+    tallies.into_iter().collect()
+}
+
+/// Which cases are to run on a kernel, as the program's arguments.
+fn chosen<'a>(spec: &Spec, filter: Option<&'a str>) -> Vec<&'a str> {
+    if let Some(filter) = filter {
+        return vec![filter];
+    }
+    let limited = [
+        (SCENARIOS, is_in(&WITH_SCENARIOS, spec)),
+        (FLOODS, is_in(&WITH_FLOODS, spec)),
+    ];
+    let left_out = limited.iter().filter(|(_, runs)| !runs);
+    left_out
+        .flat_map(|(prefix, _)| ["--without", prefix])
         .collect()
 }
 
-/// Boots a kernel and runs the cases there.
-fn run(spec: &Spec, filter: Option<&str>) -> Result<Tally> {
+fn is_in(series: &[&str], spec: &Spec) -> bool {
+    series.contains(&spec.to_string().as_str())
+}
+
+/// Whether what is asked for may be among the floods: their names begin with this.
+fn is_flood(filter: &str) -> bool {
+    filter.contains(FLOODS) || FLOODS.contains(filter)
+}
+
+/// Boots a kernel with so many CPUs and runs cases there.
+fn run(spec: &Spec, cpus: u32, words: &[&str]) -> Result<Tally> {
     let started = Instant::now();
     let cache = Cache::of_this_user()?;
-    let place = kernel::get(spec, &cache)?.release;
+    let mut place = kernel::get(spec, &cache)?.release;
+    if cpus > 1 {
+        place += &format!(", {cpus} CPUs");
+    }
     println!("{spec}: kernel {place}");
-    let without = match filter {
-        None if !WITH_SCENARIOS.contains(&spec.to_string().as_str()) => {
-            vec!["--without", SCENARIOS]
-        }
-        _ => Vec::new(),
-    };
-    let command = std::iter::once(CASES).chain(filter).chain(without);
-    let request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
+    let command = std::iter::once(&CASES).chain(words).copied();
+    let mut request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
+    if cpus > 1 {
+        request.machine.warp = false;
+        request.machine.smp = cpus;
+    }
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(
         spec,
@@ -94,5 +131,23 @@ impl Write for Tee {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stdout().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_runs_on_some_kernels_unless_it_is_asked_for() {
+        let chosen = |series: &str, filter| chosen(&series.parse().unwrap(), filter).join(" ");
+        assert_eq!(chosen("6.12", None), "");
+        assert_eq!(chosen("5.10", None), "--without lab_scenario");
+        assert_eq!(
+            chosen("6.1", None),
+            "--without lab_scenario --without flood_"
+        );
+        assert_eq!(chosen("6.1", Some("flood_udp")), "flood_udp");
+        assert!(is_flood("flood") && is_flood("flood_udp") && !is_flood("udp_expiry"));
     }
 }
