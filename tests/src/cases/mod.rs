@@ -5,6 +5,7 @@ mod bpf;
 mod clash;
 mod errors;
 mod faces;
+mod flood;
 mod hooks;
 mod lab;
 mod leftovers;
@@ -99,6 +100,7 @@ pub fn all() -> Vec<Case> {
         errors::cases(),
         refusals::cases(),
         lab::cases(),
+        flood::cases(),
         leftovers::cases(),
         bench::cases(),
     ]
