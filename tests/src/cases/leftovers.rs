@@ -66,7 +66,7 @@ fn not_loaded() -> Result<()> {
 }
 
 /// Does something while conntrack is not loaded.
-fn without_conntrack(work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn without_conntrack(work: impl FnOnce() -> Result<()>) -> Result<()> {
     let is_module = Path::new("/sys/module/nf_conntrack/refcnt").exists();
     if !is_module {
         // Built in: there is nothing to unload, and nothing that could be missing.

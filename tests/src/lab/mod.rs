@@ -8,6 +8,6 @@ mod scribe;
 
 pub use before::Before;
 pub use hidden::{Hidden, NoModules};
-pub use nothing::no_namespace_is_left;
+pub use nothing::{namespaces_are, no_namespace_is_left};
 pub use population::population;
 pub use scribe::Scribe;

@@ -10,8 +10,13 @@ const LIMIT: &str = "/proc/sys/user/max_net_namespaces";
 /// No network namespace is left but the machine's first: with a limit of one, one more can be made. It sees also those
 /// that no file and no process leads to, and those that are still being taken apart.
 pub fn no_namespace_is_left() -> io::Result<bool> {
+    namespaces_are(0)
+}
+
+/// Network namespaces are so many or fewer, beside the machine's first.
+pub fn namespaces_are(count: u64) -> io::Result<bool> {
     let usual = fs::read_to_string(LIMIT)?;
-    fs::write(LIMIT, "1")?;
+    fs::write(LIMIT, (count + 1).to_string())?;
     let made = std::thread::scope(|scope| {
         let thread = scope.spawn(|| unshare(CloneFlags::CLONE_NEWNET));
         thread.join()

@@ -3,7 +3,11 @@
 
 mod books;
 mod count;
+mod disturbed;
+mod endless;
 mod highest;
+mod left;
+mod resident;
 mod watch;
 
 use super::{Case, Kind};
@@ -22,6 +26,14 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "flood_table_full",
             kind: Kind::Free(|| highest::table_full("flood_table_full")),
+        },
+        Case {
+            name: "flood_disturbed",
+            kind: Kind::Free(disturbed::disturbed),
+        },
+        Case {
+            name: "flood_interrupted",
+            kind: Kind::Free(disturbed::interrupted),
         },
     ]
 }

@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tracker_user::lab::watcher::Watcher;
 
 use crate::cases::errors::LOSSES;
-use crate::cases::faces::fresh;
+use crate::cases::faces::{fresh, poll};
 use crate::cases::tracker::{program, show};
 
 /// A watch, its recording, and what it says.
@@ -45,6 +47,25 @@ impl Watch {
             fs::read_to_string(&self.recording.said)?
         );
         Ok(self.recording)
+    }
+
+    /// Kills it.
+    pub fn kill(self) -> Result<Recording> {
+        kill(
+            Pid::from_raw(self.watcher.process().cast_signed()),
+            Signal::SIGKILL,
+        )?;
+        let status = self.watcher.finish()?;
+        ensure!(!status.success(), "tracker ended with {status}");
+        Ok(self.recording)
+    }
+
+    /// Waits until some of the flood is recorded.
+    pub fn is_recorded(&self) -> Result<()> {
+        poll("an interval in the recording", || {
+            let report = show(&self.recording.path).ok()?;
+            (report["balance"]["inserted"].as_u64()? > 0).then_some(())
+        })
     }
 }
 
