@@ -311,8 +311,6 @@ ids! {
         ProbeMissed = "probe_missed",
         /// More namespaces than tracker has room for.
         NamespacesFull = "namespaces_full",
-        /// More destination ports than tracker has room for.
-        PortsFull = "ports_full",
         /// The call stack of a death could not be read: counted as deleted.
         StackFailed = "stack_failed",
     }

@@ -6,6 +6,7 @@
 use crate::{
     Cause, Loss, Proto, Reason, State, Timer,
     histogram::{self, BUCKETS},
+    record::Record,
 };
 
 /// A kernel offset that this kernel does not have.
@@ -22,6 +23,41 @@ pub const MAX_NAMESPACES: u32 = 64;
 
 /// In the map of namespaces by kernel address: not in the scope of the watch.
 pub const OUT_OF_SCOPE: u32 = u32::MAX;
+
+/// Places of a [`Group`].
+pub const WAYS: usize = 4;
+
+/// Live entries whose addresses fall together. A place's key is the address of its entry, 0 while the
+/// place is free, [`Group::CLAIMED`] while its record is written.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Whose places are taken.
+    pub keys: [u64; WAYS],
+    /// What is kept of them.
+    pub records: [Record; WAYS],
+}
+
+impl Group {
+    /// Key of a place that is being taken.
+    pub const CLAIMED: u64 = 1;
+
+    /// Groups that have places for so many entries.
+    #[must_use]
+    pub const fn for_entries(entries: u32) -> u32 {
+        entries.div_ceil(WAYS as u32)
+    }
+
+    /// The group of an entry, by the lower half of its address, among so many groups (Fibonacci
+    /// hashing: neighbours fall far from each other).
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(lower_half: u32, groups: u32) -> u32 {
+        // No two entries are nearer to each other than 128 bytes.
+        let hash = (lower_half >> 7).wrapping_mul(0x9e37_79b9);
+        ((hash as u64 * groups as u64) >> 32) as u32
+    }
+}
 
 /// Counters of one namespace on one CPU. Monotonic but for wrapping.
 #[repr(C)]
@@ -132,13 +168,17 @@ impl Histogram {
         }
     }
 
-    /// Moves one count to another bucket, or adds it when it had none.
+    /// Moves one count to another bucket, or adds it when it had none. Bucket 0 is not kept: it
+    /// holds whoever is in no other.
     #[inline(always)]
     pub fn raise(&mut self, from: Option<usize>, to: usize, micros: u64) {
         if micros > self.max_us {
             self.max_us = micros;
         }
-        if let Some(bucket) = from.and_then(|from| self.buckets.get_mut(from)) {
+        if let Some(from) = from
+            && from != 0
+            && let Some(bucket) = self.buckets.get_mut(from)
+        {
             *bucket = bucket.wrapping_sub(1);
         }
         if let Some(bucket) = self.buckets.get_mut(to) {
@@ -197,16 +237,14 @@ impl HistogramId {
 pub struct Namespace {
     /// Kernel address of its `struct net`.
     pub net: u64,
-    /// Jiffies when the timers were last read.
-    pub checked: u64,
     /// Inode number, as in `/proc/PID/ns/net`; 0 while the slot is free.
     pub inum: u32,
-    /// Times that a change of timers was noticed.
+    /// Jiffies when the timers were last read.
+    pub checked: u32,
+    /// Times that a change of timers was noticed; 0 as long as they have not been read.
     pub epoch: u32,
     /// `nf_conntrack_tcp_max_retrans`.
     pub max_retrans: u32,
-    /// 1 once its timers have been read.
-    pub known: u32,
     /// Length of each [`Timer`], in jiffies.
     pub now: [u32; Timer::SLOTS],
     /// The one before.
@@ -234,6 +272,20 @@ pub struct PortKey {
 impl PortKey {
     /// Says that a place is taken.
     const TAKEN: u64 = 1 << 63;
+
+    /// Protocol of [`PortKey::other`].
+    pub const OTHER: u32 = u16::MAX as u32;
+
+    /// Key of all ports of a namespace that find no place of their own.
+    #[inline(always)]
+    #[must_use]
+    pub const fn other(slot: u32) -> Self {
+        Self {
+            slot: slot as u16,
+            port: 0,
+            proto: Self::OTHER,
+        }
+    }
 
     /// As one number, which is never 0.
     #[inline(always)]
@@ -266,6 +318,9 @@ impl PortKey {
 /// Places for destination ports on one CPU; a power of two.
 pub const PORT_PLACES: u32 = 1 << 13;
 
+/// Places in the bank of a CPU: those for destination ports, and one for each namespace's others.
+pub const PORT_BANK: u32 = PORT_PLACES + MAX_NAMESPACES;
+
 /// Places that a destination port may be in, one after another.
 pub const PORT_PROBES: u32 = 8;
 
@@ -293,6 +348,8 @@ pub struct PortUse {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
     use core::mem::size_of;
 
@@ -300,10 +357,25 @@ mod tests {
     fn nothing_is_padded() {
         assert_eq!(
             size_of::<Namespace>(),
-            32 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
+            8 + 4 * 4 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
         );
+        assert_eq!(size_of::<Group>(), WAYS * (8 + 48));
         assert_eq!(size_of::<PortPlace>(), 32);
         assert_eq!(size_of::<Histogram>(), 16 + 4 * BUCKETS);
+    }
+
+    #[test]
+    fn entries_of_a_slab_are_spread_over_all_groups() {
+        // Full pages of objects of 256 bytes, as many as there are places for.
+        let groups = Group::for_entries(1 << 16);
+        let mut members = std::vec![0_usize; groups as usize];
+        for entry in 0..1_u32 << 16 {
+            let page = (entry / 16).wrapping_mul(0x0003_7000);
+            members[Group::of(page + entry % 16 * 256, groups) as usize] += 1;
+        }
+        let beyond: usize = members.iter().map(|it| it.saturating_sub(WAYS)).sum();
+        // 19.5 % is what chance would leave over.
+        assert!(beyond < (1 << 16) / 5, "{beyond} of 65,536 have no place");
     }
 
     #[test]
@@ -338,10 +410,11 @@ mod tests {
     #[test]
     fn a_raised_maximum_leaves_its_old_bucket() {
         let mut histogram = Histogram::ZERO;
-        histogram.raise(None, 0, 0);
-        histogram.raise(Some(0), histogram::index(4_000), 4_000);
-        assert_eq!(histogram.buckets[0], 0);
-        assert_eq!(histogram.buckets[histogram::index(4_000)], 1);
-        assert_eq!(histogram.max_us, 4_000);
+        let bucket = histogram::index;
+        histogram.raise(Some(0), bucket(4_000), 4_000);
+        histogram.raise(Some(bucket(4_000)), bucket(8_000), 8_000);
+        assert_eq!(histogram.buckets[bucket(8_000)], 1);
+        assert_eq!(histogram.buckets.iter().sum::<u32>(), 1);
+        assert_eq!(histogram.max_us, 8_000);
     }
 }

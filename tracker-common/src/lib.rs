@@ -10,16 +10,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-pub mod armed;
-pub mod histogram;
+#[macro_use]
 pub mod ids;
+
+pub mod armed;
+pub mod field;
+pub mod histogram;
 pub mod jiffies;
 pub mod layout;
 pub mod native;
 pub mod record;
 pub mod uapi;
 
+pub use field::Field;
 pub use ids::{Cause, Loss, Proto, Reason, State, Timer};
 
 /// Version of the contract. User space refuses an eBPF object of another version.
-pub const CONTRACT_VERSION: u32 = 2;
+pub const CONTRACT_VERSION: u32 = 3;

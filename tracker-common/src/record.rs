@@ -5,20 +5,21 @@
 //! noticed one packet late, but with their exact time, since an entry's timeout tells when it was
 //! last refreshed. The last change of all is noticed at the entry's death.
 
-use crate::{Cause, State, Timer, histogram};
+use crate::{Cause, State, Timer, histogram, jiffies};
 
-/// What is kept of a live entry. 56 bytes.
+/// What is kept of a live entry. 48 bytes. Times are in jiffies that wrap as the kernel's timeouts do:
+/// after 198 days of one state at 250 Hz, 49 days at 1,000 Hz.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// When it was inserted, in ns of the monotonic clock; 0 if before the watch.
-    pub born_ns: u64,
-    /// When its state was entered, in jiffies; [`Record::UNSEEN`] if before the watch.
-    pub entered: u64,
-    /// When it was last refreshed, in jiffies that wrap as the kernel's timeouts do.
+    /// When it was last refreshed.
     pub refreshed: u32,
     /// For how many jiffies that refresh armed it.
     pub armed: u32,
+    /// When it was inserted; nothing if [`Record::OLDER`].
+    pub born: u32,
+    /// When its state was entered; nothing if [`Record::UNSEEN`].
+    pub entered: u32,
     /// Longest resumed gap under each timer of its protocol ([`Timer::place`]), as bucket + 1;
     /// 0 if the timer was never seen armed.
     pub max_gap: [u16; Timer::PER_ENTRY],
@@ -28,7 +29,7 @@ pub struct Record {
     pub timer: u8,
     /// Slot of its namespace.
     pub slot: u8,
-    /// [`Record::POLICY`], [`Record::SKIP`].
+    /// [`Record::POLICY`] and the like.
     pub flags: u8,
     /// The namespace's epoch when the entry was last seen.
     pub epoch: u32,
@@ -53,11 +54,11 @@ pub struct Seen {
     /// The timer that armed its timeout; [`Timer::Unknown`] if that cannot be told.
     pub timer: Timer,
     /// When it was last refreshed, in jiffies; meaningless if the timer is unknown.
-    pub refreshed: u64,
+    pub refreshed: u32,
     /// For how many jiffies that refresh armed the entry; meaningless if the timer is unknown.
     pub armed: u32,
     /// Now, in jiffies.
-    pub now: u64,
+    pub now: u32,
 }
 
 /// Where findings go: counters and histograms in the kernel, a list in tests.
@@ -65,7 +66,7 @@ pub trait Sink {
     /// A visit to a state began.
     fn entered(&mut self, state: State);
     /// A visit to a state that began during the watch ended, after so many jiffies.
-    fn left(&mut self, state: State, outcome: Outcome, jiffies: u64);
+    fn left(&mut self, state: State, outcome: Outcome, jiffies: u32);
     /// A gap of at least one jiffy, armed by `timer`, was ended by a refresh; `bucket` is its place
     /// in a histogram.
     fn gap(&mut self, timer: Timer, micros: u64, bucket: usize);
@@ -75,7 +76,7 @@ pub trait Sink {
     /// A gap could not be attributed.
     fn unattributed(&mut self, cause: Cause);
     /// Microseconds in so many jiffies.
-    fn micros(&self, jiffies: u64) -> u64;
+    fn micros(&self, jiffies: u32) -> u64;
     /// The same index, as a number of which the compiler knows nothing: so it keeps the check
     /// against the array's length, which the kernel's verifier insists on.
     fn opaque(&self, index: usize) -> usize {
@@ -84,42 +85,66 @@ pub trait Sink {
 }
 
 impl Record {
-    /// In `entered`: the visit to the state began before the watch, so its length is unknown.
-    pub const UNSEEN: u64 = 0;
     /// In `flags`: a per-rule timeout policy governs the entry.
     pub const POLICY: u8 = 1;
     /// In `flags`: the next look does not tell when the entry was refreshed.
     pub const SKIP: u8 = 2;
+    /// In `flags`: the entry was inserted before the watch.
+    pub const OLDER: u8 = 4;
+    /// In `flags`: the visit to the state began before the watch, so its length is unknown.
+    pub const UNSEEN: u8 = 8;
+    /// In `flags`: the entry's port had no place of its own.
+    pub const OTHER_PORT: u8 = 16;
+    /// Those of `flags` that say that the entry's timeout is not its timer's.
+    const OWN_TIMEOUT: u8 = Self::POLICY | Self::SKIP;
 
-    /// Record of an entry that is inserted now.
+    /// Nothing is known yet.
+    pub const BLANK: Self = Self {
+        refreshed: 0,
+        armed: 0,
+        born: 0,
+        entered: 0,
+        max_gap: [0; Timer::PER_ENTRY],
+        state: 0,
+        timer: Timer::Unknown as u8,
+        slot: 0,
+        flags: 0,
+        epoch: 0,
+    };
+
+    /// Begins as the record of an entry that is inserted now.
     #[inline(always)]
-    pub fn inserted(seen: &Seen, now_ns: u64, sink: &mut impl Sink) -> Self {
+    pub fn insert(&mut self, seen: &Seen, sink: &mut impl Sink) {
         sink.entered(seen.state);
-        Self::first(seen, now_ns, seen.now, sink)
+        self.begin(seen, 0, sink);
     }
 
-    /// Record of an entry that is older than the watch and is met for the first time.
+    /// Begins as the record of an entry that is older than the watch and is met for the first time.
     #[inline(always)]
-    pub fn adopted(seen: &Seen, sink: &mut impl Sink) -> Self {
-        Self::first(seen, 0, Self::UNSEEN, sink)
+    pub fn adopt(&mut self, seen: &Seen, sink: &mut impl Sink) {
+        self.begin(seen, Self::OLDER | Self::UNSEEN, sink);
     }
 
     #[inline(always)]
-    fn first(seen: &Seen, born_ns: u64, entered: u64, sink: &mut impl Sink) -> Self {
-        let mut record = Self {
-            born_ns,
-            entered,
-            refreshed: seen.refreshed as u32,
+    fn begin(&mut self, seen: &Seen, flags: u8, sink: &mut impl Sink) {
+        *self = Self {
+            refreshed: seen.refreshed,
             armed: seen.armed,
-            max_gap: [0; Timer::PER_ENTRY],
+            born: seen.now,
+            entered: seen.now,
             state: seen.state as u8,
             timer: seen.timer as u8,
-            slot: 0,
-            flags: 0,
-            epoch: 0,
+            flags,
+            ..Self::BLANK
         };
-        record.armed_by(seen.timer, sink);
-        record
+        self.armed_by(seen.timer, sink);
+    }
+
+    /// The entry's timeout is not its timer's.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_own_timeout(&self) -> bool {
+        self.flags & Self::OWN_TIMEOUT != 0
     }
 
     /// An entry with this timeout, in this state, has not been refreshed since the last look, or
@@ -132,7 +157,7 @@ impl Record {
             && self.state == state as u8
             && self.timer != Timer::Unknown as u8
             && self.timer != Timer::TcpMaxRetrans as u8
-            && self.flags == 0
+            && !self.has_own_timeout()
             && !stuck
     }
 
@@ -153,16 +178,17 @@ impl Record {
             sink.entered(seen.state);
             self.state = seen.state as u8;
             self.entered = changed;
+            self.flags &= !Self::UNSEEN;
         }
     }
 
     /// The entry's state ends with the entry, at `end` (jiffies).
     #[inline(always)]
-    pub fn leave(&self, outcome: Outcome, end: u64, sink: &mut impl Sink) {
-        if self.entered != Self::UNSEEN
+    pub fn leave(&self, outcome: Outcome, end: u32, sink: &mut impl Sink) {
+        if self.flags & Self::UNSEEN == 0
             && let Some(state) = State::from_id(self.state as usize)
         {
-            sink.left(state, outcome, end.saturating_sub(self.entered));
+            sink.left(state, outcome, jiffies::between(self.entered, end));
         }
     }
 
@@ -170,7 +196,7 @@ impl Record {
     /// armed now.
     #[inline(always)]
     fn refresh(&mut self, seen: &Seen, sink: &mut impl Sink) -> Timer {
-        let jiffies = (seen.refreshed as u32).wrapping_sub(self.refreshed);
+        let jiffies = seen.refreshed.wrapping_sub(self.refreshed);
         if matches!(seen.timer, Timer::Unknown) {
             return Timer::Unknown;
         }
@@ -193,10 +219,10 @@ impl Record {
             }
             return Timer::Unknown;
         }
-        self.refreshed = seen.refreshed as u32;
+        self.refreshed = seen.refreshed;
         self.armed = seen.armed;
         if is_known {
-            self.file(known, sink.micros(u64::from(jiffies)), sink);
+            self.file(known, sink.micros(jiffies), sink);
         }
         seen.timer
     }

@@ -13,28 +13,14 @@ macro_rules! globals {
 globals! {
     /// Named after the version of the contract: user space looks for its own, and refuses an
     /// object that has another.
-    CONTRACT_2: u32 = CONTRACT_VERSION;
+    CONTRACT_3: u32 = CONTRACT_VERSION;
 
-    // Offsets into `struct nf_conn`, and how much of it is read.
+    /// Bytes of a `struct nf_conn` in which all fields are.
     READ_SIZE: u32 = 8;
-    CT_USE: u32 = 0;
-    CT_TIMEOUT: u32 = 0;
-    CT_STATUS: u32 = 0;
-    CT_NET: u32 = 0;
-    CT_EXT: u32 = 0;
-    CT_PROTONUM: u32 = 0;
-    CT_DST_PORT: u32 = 0;
-    TCP_STATE: u32 = 0;
-    TCP_LAST_INDEX: u32 = 0;
-    TCP_RETRANS: u32 = 0;
-    TCP_LAST_WINDOW: u32 = 0;
-    TCP_LAST_WINDOW_SIZE: u32 = 4;
-    TCP_FLAGS_0: u32 = 0;
-    TCP_FLAGS_1: u32 = 0;
-    /// `ABSENT` where the kernel has no GRE tracker; likewise below.
-    GRE_TIMEOUT: u32 = ABSENT;
-    GRE_STREAM_TIMEOUT: u32 = ABSENT;
-    SCTP_STATE: u32 = ABSENT;
+    /// 1: entries have a GRE tracker's copy of the timers.
+    HAS_GRE: u32 = 0;
+    /// 1: entries have an SCTP tracker's state.
+    HAS_SCTP: u32 = 0;
     /// Offset into `struct nf_ct_ext` of the byte that says whether there is a timeout policy.
     EXT_TIMEOUT: u32 = ABSENT;
 
@@ -49,8 +35,10 @@ globals! {
     /// Offset of the length of each timer.
     NET_TIMERS: [u32; Timer::SLOTS] = [ABSENT; Timer::SLOTS];
 
-    /// Length of a jiffy in ns.
-    TICK_NS: u32 = 4_000_000;
+    /// Length of a jiffy in 1/1024 µs.
+    TICK: u32 = 4_096_000;
+    /// Groups of live entries; 0 if the kernel has no instruction to take a place in one.
+    GROUPS: u32 = 0;
     /// Banks of the maps: one more than the highest number of a CPU.
     CPUS: u32 = 1;
     /// 1: namespaces that are not in the map `SCOPE` are in scope too.
@@ -71,7 +59,7 @@ globals! {
     GC_WORKER_END: u64 = 0;
 }
 
-const _: () = assert!(CONTRACT_VERSION == 2, "rename CONTRACT_2 with the version");
+const _: () = assert!(CONTRACT_VERSION == 3, "rename CONTRACT_3 with the version");
 
 /// Offset of the length of a timer among the settings, by the timer's id.
 #[inline(always)]

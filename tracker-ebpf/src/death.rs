@@ -1,216 +1,263 @@
 //! An entry leaves the table.
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::{bpf_ktime_get_ns, generated::bpf_get_stack},
-};
+use aya_ebpf::EbpfContext;
 use tracker_common::{
-    Cause, Loss, Reason, State, Timer, jiffies,
+    Cause, Proto, Reason, State, Timer, jiffies,
     record::{Outcome, Record, Sink},
     uapi::status,
 };
 
 use crate::{
-    config,
-    entry::{self, Entry},
-    maps::{ENTRIES, FRAMES, STACK},
-    namespace, ports, tally,
-    tally::Tally,
+    caller::{self, Caller},
+    entries::{self, Place},
+    entry::{self, Entry, blank, in_table, is_dying},
+    namespace, packet, ports,
+    tally::{self, Alone},
 };
 
 /// Entry of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
 /// shows all that it was. Called for others too: the living have their expectations removed now
 /// and then, and so has what nobody refers to any more, once it has left.
 #[inline(always)]
-pub fn leaves<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
-    let entry = Entry::read(address, None)?;
-    if entry.is_dying() && entry.references != 0 {
-        death(ctx, address, &entry)
-    } else {
-        None
+pub fn leaves<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
+    if entry.references() != 0 && is_dying(entry.status()) {
+        death(ctx, entry);
     }
+    Some(())
 }
 
 /// Entry of `nf_ct_delete`: called for each entry that is to leave the table, more than once if
 /// several want it to at the same time; the first marks it.
 #[inline(always)]
-pub fn deleted<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
-    let entry = Entry::read(address, None)?;
-    if entry.in_table() {
-        death(ctx, address, &entry)
-    } else {
-        None
+pub fn deleted<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+) -> Option<()> {
+    if in_table(entry.status()) {
+        death(ctx, entry);
     }
+    Some(())
 }
 
 /// Entry of `nf_conntrack_free`: called for each entry that has left the table, and for each that
 /// never came into it.
 #[inline(always)]
-pub fn freed<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
-    let entry = Entry::read(address, None)?;
-    if entry.is_dying() {
-        death(ctx, address, &entry)
-    } else {
-        None
-    }
-}
-
-#[inline(always)]
-fn death<C: EbpfContext>(ctx: &C, address: u64, entry: &Entry) -> Option<()> {
-    // SAFETY: as in `packet`.
-    let record = ENTRIES
-        .get_ptr_mut(address)
-        .map(|record| unsafe { &mut *record });
-    let now = entry::now();
-    let (slot, kept) = match &record {
-        Some(record) => {
-            let slot = u32::from(record.slot);
-            namespace::epoch(slot, now)?;
-            (slot, (record.flags, record.epoch))
-        }
-        None => {
-            let (slot, current) = namespace::find(entry.net, now)?;
-            (slot, (entry.flags(), current))
-        }
-    };
-    let mut tally = Tally::of(slot)?;
-    if record.is_none() && entry.status & status::NAT_CLASH != 0 {
-        // It came into the table past the insert hook, so it does not leave it here either.
-        tally.unattributed(Cause::Clash);
-        return None;
-    }
-
-    let remaining = entry.remaining(now);
-    let expired = jiffies::is_expired(remaining);
-    let (mut seen, cause) = entry.look(None, slot, kept, now);
-    let unanswered_reset =
-        !expired && seen.state == State::TcpClose && entry.status & status::SEEN_REPLY == 0;
-    if unanswered_reset {
-        // The reset wrote the state and refreshed nothing.
-        seen.timer = Timer::Unknown;
-    } else if let Some(cause) = cause {
-        tally.unattributed(cause);
-    }
-
-    let reason = if expired {
-        Reason::Expired
-    } else {
-        premature(ctx, seen.state, unanswered_reset)
-    };
-    tally.death(seen.state, reason);
-    let overdue = if expired { remaining.unsigned_abs() } else { 0 };
-    if expired {
-        let overdue_us = tally.micros(u64::from(overdue));
-        tally.expiry(seen.timer, overdue_us);
-    }
-    if let Some(record) = record {
-        if !entry.is_observed() {
-            // Refreshed by packets that no hook saw, no telling how often.
-            if !matches!(seen.timer, Timer::Unknown) && seen.refreshed as u32 != record.refreshed {
-                tally.unattributed(Cause::Unobserved);
-            }
-            seen.timer = Timer::Unknown;
-        }
-        record.look(&seen, &mut tally);
-        let outcome = if expired {
-            Outcome::Expired
-        } else {
-            Outcome::Killed
-        };
-        record.leave(outcome, now - u64::from(overdue), &mut tally);
-        if record.born_ns != 0 {
-            let overdue_ns = u64::from(overdue) * u64::from(config::TICK_NS.load());
-            // SAFETY: a helper without arguments.
-            let end = unsafe { bpf_ktime_get_ns() } - overdue_ns;
-            let lifetime_us = end.saturating_sub(record.born_ns) / 1000;
-            tally.lifetime(lifetime_us);
-            ports::death(entry, slot, lifetime_us);
-        }
-        // A record that is gone already was removed by the same death.
-        let _ = ENTRIES.remove(address);
+pub fn freed<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
+    if is_dying(entry.status()) {
+        death(ctx, entry);
     }
     Some(())
 }
 
-/// Why an entry died before its time: told by who called.
 #[inline(always)]
-fn premature<C: EbpfContext>(ctx: &C, state: State, unanswered_reset: bool) -> Reason {
-    let Some(stack) = STACK.get_ptr_mut(0) else {
-        return Reason::Deleted;
+fn death<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
+    let Some(place) = entries::find(entry.address()) else {
+        stranger(ctx, entry);
+        return None;
     };
-    // SAFETY: this CPU's value; the size is that of the array.
-    let length = unsafe {
-        bpf_get_stack(
-            ctx.as_ptr(),
-            stack.cast(),
-            size_of::<[u64; FRAMES]>() as u32,
-            0,
-        )
-    };
-    if length <= 0 {
-        tally::loss(Loss::StackFailed);
-        return Reason::Deleted;
+    let record = &*place.record;
+    let timeout = record.refreshed.wrapping_add(record.armed);
+    if timeout == entry.timeout() && unchanged(ctx, entry, place) {
+        return None;
     }
-    match caller(length as u32) {
-        TCP_PACKET if unanswered_reset => Reason::ResetBeforeReply,
-        TCP_PACKET if matches!(state, State::TcpTimeWait | State::TcpClose) => Reason::Reopened,
-        EVICTION => Reason::EarlyDrop,
-        _ => Reason::Deleted,
+    changed(ctx, entry);
+    Some(())
+}
+
+/// Buries an entry if its last packet has been looked at.
+#[inline(never)]
+fn unchanged<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    place: Place,
+) -> bool {
+    let proto = entry.proto();
+    let mut end = End::of(entry, proto);
+    let record = &*place.record;
+    if !record.is_current(entry.timeout(), end.state, entry.is_stuck(proto)) {
+        return false;
+    }
+    end.timer = record.timer;
+    bury(ctx, entry, place, proto, &end);
+    true
+}
+
+/// The death of an entry whose last packet has not been looked at. A function of its own for its
+/// stack.
+#[inline(never)]
+fn changed<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) {
+    let Some(place) = entries::find(entry.address()) else {
+        return;
+    };
+    let timer = packet::catch_up(ctx, entry, packet::ANY, place.record, packet::DEATH) as u8;
+    let proto = entry.proto();
+    let mut end = End::of(entry, proto);
+    end.timer = timer;
+    bury(ctx, entry, place, proto, &end);
+}
+
+/// Counts the death of an entry, and forgets it.
+#[inline(always)]
+fn bury<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    place: Place,
+    proto: Proto,
+    end: &End,
+) {
+    let record = &*place.record;
+    let last = entry::now().wrapping_sub(end.overdue);
+    let lifetime = jiffies::between(record.born, last);
+    let stay = jiffies::between(record.entered, last);
+    let times = u64::from(lifetime) << 32 | u64::from(stay);
+    end.count(ctx, record.slot, record.flags, times);
+    if record.flags & Record::OLDER == 0 {
+        ports::death(record, proto, entry.port(proto), tally::micros(lifetime));
+    }
+    place.free(entry.address());
+}
+
+/// The death of an entry without a record: it is older than the watch, or there was no room.
+#[inline(never)]
+fn stranger<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) {
+    let now = entry::now();
+    let bits = entry.status();
+    let proto = entry.proto();
+    let Some((slot, namespace)) = namespace::find(entry.net(), now) else {
+        return;
+    };
+    let Some(mut tally) = Alone::of(slot) else {
+        return;
+    };
+    if bits & status::NAT_CLASH != 0 {
+        // It came into the table past the insert hook, so it does not leave it here either.
+        tally.unattributed(Cause::Clash);
+        return;
+    }
+    let own = if entry.has_policy() {
+        Record::POLICY
+    } else {
+        0
+    };
+    let mut end = End::of(entry, proto);
+    let mut seen = blank(now);
+    let lengths = entry::lengths(namespace);
+    let cause = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen);
+    if !end.unanswered_reset {
+        end.timer = seen.timer as u8;
+        if let Some(cause) = cause {
+            tally.unattributed(cause);
+        }
+    }
+    end.count(ctx, slot as u8, Record::OLDER | Record::UNSEEN, 0);
+}
+
+/// How an entry ended.
+struct End {
+    state: State,
+    /// Id of the timer that armed it.
+    timer: u8,
+    expired: bool,
+    /// Jiffies from its expiry to its removal; 0 if it died otherwise.
+    overdue: u32,
+    unanswered_reset: bool,
+    /// Nothing evicts it, and no packet ends it.
+    is_safe: bool,
+}
+
+impl End {
+    #[inline(always)]
+    fn of<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, proto: Proto) -> Self {
+        let bits = entry.status();
+        let remaining = jiffies::remaining(entry.timeout(), entry::now());
+        let state = entry.state(proto, bits);
+        let expired = jiffies::is_expired(remaining);
+        Self {
+            state,
+            timer: Timer::Unknown as u8,
+            expired,
+            overdue: if expired { remaining.unsigned_abs() } else { 0 },
+            unanswered_reset: entry.is_reset_unanswered(state, entry::now()),
+            is_safe: bits & status::ASSURED != 0
+                && matches!(state, State::TcpEstablished | State::UdpStream),
+        }
+    }
+
+    /// Counts it. `times` are the jiffies of its life (upper half) and of its last state.
+    #[inline(always)]
+    fn count<C: EbpfContext>(&self, ctx: &C, slot: u8, flags: u8, times: u64) {
+        let reason = if self.expired {
+            Reason::Expired
+        } else {
+            self.premature(ctx)
+        };
+        let what = [
+            slot,
+            flags,
+            self.state as u8,
+            self.timer,
+            reason as u8,
+            0,
+            0,
+            0,
+        ];
+        count(u64::from_le_bytes(what), self.overdue, times);
+    }
+
+    /// Why an entry died before its time: told by who called.
+    #[inline(always)]
+    fn premature<C: EbpfContext>(&self, ctx: &C) -> Reason {
+        if self.is_safe {
+            return Reason::Deleted;
+        }
+        match caller::caller(ctx) {
+            Caller::TcpPacket if self.unanswered_reset => Reason::ResetBeforeReply,
+            Caller::TcpPacket if matches!(self.state, State::TcpTimeWait | State::TcpClose) => {
+                Reason::Reopened
+            }
+            Caller::Eviction => Reason::EarlyDrop,
+            _ => Reason::Deleted,
+        }
     }
 }
 
-/// [`caller`]: the TCP tracker.
-const TCP_PACKET: u32 = 1;
-/// [`caller`]: what makes room in a full table.
-const EVICTION: u32 = 2;
-
-/// Who has called, by the first so many bytes of the stack; 0 if that is nobody in particular.
+/// Counts a death: slot of the namespace, flags of the record, ids of the state, of the timer and of
+/// the reason, a byte each. Verified on its own, so once.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn caller(length: u32) -> u32 {
-    let Some(stack) = STACK.get(0) else { return 0 };
-    for (i, &address) in stack.iter().enumerate() {
-        if i >= length as usize / 8 {
-            break;
-        }
-        if within(
-            address,
-            config::TCP_PACKET_START.load(),
-            config::TCP_PACKET_END.load(),
-        ) {
-            return TCP_PACKET;
-        }
-        if within(
-            address,
-            config::EARLY_DROP_START.load(),
-            config::EARLY_DROP_END.load(),
-        ) || within(
-            address,
-            config::GC_WORKER_START.load(),
-            config::GC_WORKER_END.load(),
-        ) {
-            return EVICTION;
-        }
+extern "C" fn count(what: u64, overdue: u32, times: u64) -> u32 {
+    let [slot, flags, state, timer, reason, ..] = what.to_le_bytes();
+    let Some(mut tally) = Alone::of(u32::from(slot)) else {
+        return 0;
+    };
+    let state = State::from_id(state as usize).unwrap_or(State::Generic);
+    let timer = Timer::from_id(timer as usize).unwrap_or(Timer::Unknown);
+    let reason = Reason::from_id(reason as usize).unwrap_or(Reason::Deleted);
+    tally.death(state, reason);
+    let outcome = if matches!(reason, Reason::Expired) {
+        tally.expiry(timer, overdue);
+        Outcome::Expired
+    } else {
+        Outcome::Killed
+    };
+    if flags & Record::UNSEEN == 0 {
+        tally.left(state, outcome, times as u32);
+    }
+    if flags & Record::OLDER == 0 {
+        tally.lifetime((times >> 32) as u32);
     }
     0
-}
-
-#[inline(always)]
-const fn within(address: u64, start: u64, end: u64) -> bool {
-    start <= address && address < end
 }
 
 /// Counts how long a living entry has been in its state.
 #[inline(always)]
 pub fn living(address: u64) -> Option<()> {
-    // SAFETY: as in `packet`.
-    let record: &Record = ENTRIES
-        .get_ptr_mut(address)
-        .map(|record| unsafe { &*record })?;
-    let mut tally = Tally::of(u32::from(record.slot))?;
+    let place = entries::find(address)?;
+    let record = &*place.record;
+    let mut tally = Alone::of(u32::from(record.slot))?;
     let state = State::from_id(record.state as usize)?;
-    if record.entered != Record::UNSEEN {
-        let micros = tally.micros(entry::now().saturating_sub(record.entered));
+    if record.flags & Record::UNSEEN == 0 {
+        let micros = tally::micros(jiffies::between(record.entered, entry::now()));
         tally.living(state, micros);
     }
     Some(())

@@ -1,44 +1,89 @@
 //! An entry enters the table.
 
-use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_ns};
-use tracker_common::{Cause, Timer, record::Sink};
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::warn;
+use tracker_common::{
+    Cause, Loss, Timer,
+    record::{Record, Seen, Sink},
+};
 
 use crate::{
-    entry::{self, Entry},
-    life, namespace, ports,
-    tally::Tally,
+    entries::{self, Place},
+    entry::{self, Entry, blank},
+    namespace, ports,
+    tally::{self, Alone, Tally},
 };
 
 /// Entry of `__nf_conntrack_hash_insert`: tuple, state and absolute timeout are final.
 #[inline(always)]
-pub fn insert<C: EbpfContext>(ctx: &C, address: u64) -> Option<()> {
-    let entry = Entry::read(address, None)?;
+pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
     let now = entry::now();
-    let (slot, current) = namespace::find(entry.net, now)?;
-    let mut tally = Tally::of(slot)?;
-    let flags = entry.flags();
-    let (mut seen, cause) = entry.look(None, slot, (flags, current), now);
-    if let Some(cause) = cause {
+    let (slot, namespace) = namespace::find(entry.net(), now)?;
+    let mut tally = Alone::of(slot)?;
+    let proto = entry.proto();
+    let own = if entry.has_policy() {
+        Record::POLICY
+    } else {
+        0
+    };
+    let mut seen = blank(now);
+    let lengths = entry::lengths(namespace);
+    if let Some(cause) = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen) {
         tally.unattributed(cause);
-    } else if now - seen.refreshed > 1 {
+    } else if now.wrapping_sub(seen.refreshed) > 1 {
         // Created by hand, with a timeout of its own.
         seen.timer = Timer::Unknown;
         tally.unattributed(Cause::Inconsistent);
     }
-    if !entry.is_observed() {
+    if !entry::is_observed(proto) {
         // Its gaps will not be seen, so it must not count as one without any.
         seen.timer = Timer::Unknown;
     }
-    // SAFETY: a helper without arguments.
-    let now_ns = unsafe { bpf_ktime_get_ns() };
-    life::begin(
-        ctx,
-        address,
-        &seen,
-        life::Place::new(slot, flags, current),
-        now_ns,
-    );
-    tally.insert(entry.proto(), entry.is_pickup());
-    ports::insert(&entry, slot);
+    tally.insert(proto, entry.is_pickup(proto, seen.state));
+    let other = ports::insert(slot, proto, entry.port(proto));
+    let Some(mut place) = take(ctx, entry.address()) else {
+        tally.entered(seen.state);
+        return None;
+    };
+    place.record.insert(&seen, &mut tally);
+    place.record.slot = slot as u8;
+    place.record.flags |= own | other;
+    place.record.epoch = namespace.epoch;
+    place.show(entry.address());
     Some(())
+}
+
+/// Begins the record of an entry that is older than the watch.
+#[inline(always)]
+pub fn adopt<C: EbpfContext, const SHARED: bool>(
+    ctx: &C,
+    address: u64,
+    seen: &Seen,
+    place: (u32, u8, u32),
+    tally: &mut Tally<SHARED>,
+) {
+    let (slot, own, epoch) = place;
+    if let Some(mut place) = take(ctx, address) {
+        place.record.adopt(seen, tally);
+        place.record.slot = slot as u8;
+        place.record.flags |= own;
+        place.record.epoch = epoch;
+        place.show(address);
+    }
+}
+
+/// Takes a place for a record; a lack of room is counted.
+#[inline(always)]
+fn take<C: EbpfContext>(ctx: &C, address: u64) -> Option<Place> {
+    let place = entries::take(address);
+    if place.is_none() {
+        tally::loss(Loss::MapFull);
+        if tally::losses(Loss::MapFull) == 1 {
+            warn!(
+                ctx,
+                "the map of live entries is full: lives are lost from now on"
+            );
+        }
+    }
+    place
 }

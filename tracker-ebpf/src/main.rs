@@ -5,14 +5,17 @@
 //! event; a ring buffer carries rare diagnostics only.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
+mod asm;
 mod bench;
+mod caller;
 mod config;
 mod death;
+mod entries;
 mod entry;
 mod index;
 mod insert;
-mod life;
 mod maps;
 mod namespace;
 mod packet;

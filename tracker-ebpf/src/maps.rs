@@ -10,21 +10,26 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use tracker_common::{
-    layout::{Counters, Histogram, Losses, Namespace, PortPlace},
+    layout::{Counters, ENTRY_BYTES, Group, Histogram, Losses, Namespace, PortPlace},
     record::Record,
 };
 
 /// Frames of a call stack that are looked at.
 pub const FRAMES: usize = 10;
 
-/// Live entries by the address of their `struct nf_conn`. Written at insert and at the first
-/// packet of an older entry, removed at death; user space reads the keys for a census. Bounded by
-/// `nf_conntrack_max`, set at load; a full map is counted.
-#[map]
-pub static ENTRIES: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0);
-
 /// `BPF_F_MMAPABLE`.
 const MAPPED: u32 = 1 << 10;
+
+/// Live entries: [`crate::entries`] says which is where. Written at insert and at the first packet of
+/// an older entry, removed at death; user space reads the keys for a census. As many places as
+/// `nf_conntrack_max`, set at load; who finds none goes into `OVERFLOW`.
+#[map]
+pub static ENTRIES: Array<Group> = Array::with_max_entries(1, MAPPED);
+
+/// Live entries that find no place in `ENTRIES`, by the address of their `struct nf_conn`. Set at
+/// load; a full map is counted.
+#[map]
+pub static OVERFLOW: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0);
 
 /// Counters by slot of the namespace and CPU. Written by every program, read by user space.
 #[map]
@@ -66,6 +71,10 @@ pub static SCOPE: HashMap<u32, u32> =
 /// Room for the call stack of a death that is no expiry. Written and read by one program run.
 #[map]
 pub static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Room for the copy of an entry that may not be read in place. Written and read by one program run.
+#[map]
+pub static COPY: PerCpuArray<[u64; ENTRY_BYTES / 8]> = PerCpuArray::with_max_entries(1, 0);
 
 /// This CPU's number.
 #[inline(always)]

@@ -11,7 +11,7 @@ use tracker_common::{
 use crate::{
     config,
     index::{masked, opaque},
-    maps::{NAMESPACES, OWNERS, SCOPE, SLOTS},
+    maps::{NAMESPACES, OWNERS, SCOPE, SLOTS, STACK},
     tally,
 };
 
@@ -39,45 +39,61 @@ pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
         .map(|namespace| unsafe { &mut *namespace })
 }
 
-/// Epoch of the watched namespace in a slot, its timers read anew if that was before this jiffy;
-/// `None` if another namespace has taken its address.
+/// The watched namespace in a slot, its timers read anew if that was before this jiffy; `None` if
+/// another namespace has taken its address.
 #[inline(always)]
-pub fn epoch(slot: u32, now: u64) -> Option<u32> {
+pub fn current(slot: u32, now: u32) -> Option<&'static mut Namespace> {
     let namespace = peek(slot)?;
     if namespace.checked != now {
         namespace.checked = now;
         if refresh(slot) != 0 {
             // Nobody else in this jiffy may take the timers for read.
-            namespace.checked = 0;
+            namespace.checked = now.wrapping_sub(1);
             return None;
         }
     }
-    Some(namespace.epoch)
+    Some(namespace)
 }
 
-/// Slot of the namespace at a kernel address, and its epoch; `None` if it is not watched.
+/// The namespace at a kernel address and its slot, its timers as in [`current`]; `None` if it is not
+/// watched.
 #[inline(always)]
-pub fn find(net: u64, now: u64) -> Option<(u32, u32)> {
+pub fn find(net: u64, now: u32) -> Option<(u32, &'static mut Namespace)> {
     // Most watches are of one namespace.
     if peek(0).is_some_and(|first| first.net == net)
-        && let Some(epoch) = epoch(0, now)
+        && let Some(namespace) = current(0, now)
     {
-        return Some((0, epoch));
+        return Some((0, namespace));
     }
-    // SAFETY: the value is copied out at once.
-    if let Some(&slot) = unsafe { SLOTS.get(net) } {
-        if slot == OUT_OF_SCOPE {
-            return None;
-        }
-        if let Some(epoch) = epoch(slot, now) {
-            return Some((slot, epoch));
-        }
-    }
-    let slot = register(net);
+    let slot = slot(net, now);
     if slot == OUT_OF_SCOPE {
-        None
-    } else {
-        Some((slot, peek(slot)?.epoch))
+        return None;
+    }
+    Some((slot, peek(slot)?))
+}
+
+/// Slot of the namespace at a kernel address, which is not the first slot's.
+#[inline(never)]
+fn slot(net: u64, now: u32) -> u32 {
+    // SAFETY: the value is copied out at once.
+    match unsafe { SLOTS.get(net) } {
+        Some(&slot) if slot == OUT_OF_SCOPE || current(slot, now).is_some() => slot,
+        _ => register(plain(net)),
+    }
+}
+
+/// An address as a plain number: what the verifier takes for a pointer, a function that is verified on
+/// its own does not take.
+#[inline(always)]
+fn plain(address: u64) -> u64 {
+    let Some(room) = STACK.get_ptr_mut(0) else {
+        return 0;
+    };
+    let room = room.cast::<u64>();
+    // SAFETY: this CPU's value, which nobody else uses meanwhile.
+    unsafe {
+        room.write_volatile(address);
+        room.read_volatile()
     }
 }
 
@@ -85,7 +101,7 @@ pub fn find(net: u64, now: u64) -> Option<(u32, u32)> {
 /// is not known any more, because the timer changed twice since.
 #[inline(always)]
 pub fn length(namespace: &Namespace, timer: Timer, epoch: u32) -> Option<u32> {
-    let id = masked::<{ Timer::SLOTS }>(timer.id());
+    let id = masked::<{ Timer::SLOTS }>(timer.id(), namespace.epoch);
     if namespace.changed[id] <= epoch {
         Some(namespace.now[id])
     } else if namespace.changed_before[id] <= epoch {
@@ -168,8 +184,7 @@ extern "C" fn refresh(slot: u32) -> u32 {
         tally::loss(Loss::ReadFailed);
         return 0;
     }
-    let first = namespace.known == 0;
-    namespace.known = 1;
+    let first = namespace.epoch == 0;
     namespace.max_retrans = u32::from(setting::<u8>(namespace, config::NET_TCP_MAX_RETRANS.load()));
     let epoch = namespace.epoch + 1;
     // The first reading is a change too: user space has read the settings before.
@@ -189,7 +204,7 @@ extern "C" fn refresh(slot: u32) -> u32 {
     };
     // Added and not branched upon: a branch here doubles what the verifier has to look at with
     // every timer above.
-    namespace.epoch += opaque(changed) as u32;
+    namespace.epoch += opaque(changed, namespace.inum) as u32;
     0
 }
 

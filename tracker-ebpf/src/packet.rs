@@ -3,102 +3,176 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
-    Cause, Proto, Timer,
+    Cause, Proto, State, Timer,
     record::{Record, Sink},
     uapi::status,
 };
 
 use crate::{
-    entry::{self, Entry},
-    life,
-    maps::ENTRIES,
-    namespace,
-    tally::Tally,
+    entries,
+    entry::{self, Entry, blank, in_table},
+    insert, namespace,
+    tally::Shared,
 };
 
 /// Entry of a protocol's packet function.
 #[inline(always)]
-pub fn packet<C: EbpfContext>(ctx: &C, address: u64, proto: Option<Proto>) -> Option<()> {
-    look(ctx, address, proto, 0)
-}
-
-/// [`packet`], and a census's look at a living entry, where the hooks have been gone for
-/// `unhooked` jiffies: of an entry refreshed since then nobody knows how often it was.
-#[inline(always)]
-pub fn look<C: EbpfContext>(
+pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
     ctx: &C,
-    address: u64,
-    proto: Option<Proto>,
-    unhooked: u64,
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
 ) -> Option<()> {
-    let entry = Entry::read(address, proto)?;
-    if !entry.in_table() {
+    let bits = entry.status();
+    if !in_table(bits) {
         // The packet that begins an entry comes here before the entry is in the table.
-        let (slot, _) = namespace::find(entry.net, entry::now())?;
-        Tally::of(slot)?.unattributed(Cause::Unconfirmed);
+        let (slot, _) = namespace::find(entry.net(), entry::now())?;
+        Shared::of(slot)?.unattributed(Cause::Unconfirmed);
         return None;
     }
-    // SAFETY: a record is written by the programs that its packets and its death run, one at a
-    // time but for packets of one connection on two CPUs, where a look may be lost to the other.
-    match ENTRIES
-        .get_ptr_mut(address)
-        .map(|record| unsafe { &mut *record })
-    {
-        Some(record) => known(ctx, proto, &entry, record, unhooked),
-        None => unknown(ctx, address, proto, &entry),
-    }
-}
-
-/// Brings a record up to date with its entry.
-#[inline(always)]
-fn known<C: EbpfContext>(
-    ctx: &C,
-    proto: Option<Proto>,
-    entry: &Entry,
-    record: &mut Record,
-    unhooked: u64,
-) -> Option<()> {
-    let now = entry::now();
-    let current = namespace::epoch(u32::from(record.slot), now)?;
-    let stuck = entry.is_stuck(proto);
-    if !record.is_current(entry.timeout, entry.state_alone(proto), stuck) {
-        refreshed(ctx, proto, entry, record, unhooked);
-    }
-    if record.epoch != current {
-        record.epoch = current;
+    let Some(place) = entries::find(entry.address()) else {
+        unknown(ctx, entry, proto as u32);
+        return None;
+    };
+    if !is_quiet(entry, proto, bits, place.record) {
+        known(ctx, entry, proto as u32, place.record, 0);
     }
     Some(())
 }
 
-/// Takes in what has happened since the last look. A function of its own for its stack.
-#[inline(never)]
-fn refreshed<C: EbpfContext>(
-    ctx: &C,
-    proto: Option<Proto>,
-    entry: &Entry,
+/// A census's look at a living entry, where the hooks have been gone for `unhooked` jiffies: of an
+/// entry refreshed since then nobody knows how often it was.
+#[inline(always)]
+pub fn census<C: EbpfContext>(ctx: &C, entry: Entry<false>, unhooked: u32) -> Option<()> {
+    if in_table(entry.status()) {
+        let place = entries::find(entry.address())?;
+        known(ctx, entry, entry.proto() as u32, place.record, unhooked);
+    }
+    Some(())
+}
+
+/// The entry was looked at in this very jiffy, and what happened since then leaves no gap to count
+/// and no state to enter.
+#[inline(always)]
+fn is_quiet<const IN_PLACE: bool>(
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
+    bits: u64,
     record: &mut Record,
-    unhooked: u64,
+) -> bool {
+    let now = entry::now();
+    let state = entry.state(proto, bits);
+    if record.refreshed != now
+        || record.state != state as u8
+        || record.has_own_timeout()
+        || entry.is_stuck(proto)
+    {
+        return false;
+    }
+    let armed = entry.timeout().wrapping_sub(now);
+    if record.armed == armed {
+        return record.timer != Timer::Unknown as u8 && record.timer != Timer::TcpMaxRetrans as u8;
+    }
+    // Data and what acknowledges it take turns at the timer.
+    matches!(state, State::TcpEstablished) && rearm(record, armed)
+}
+
+/// Notes that another timer armed an established connection in the same jiffy, if it is one that was
+/// seen armed before.
+#[inline(always)]
+fn rearm(record: &mut Record, armed: u32) -> bool {
+    let Some(namespace) = namespace::peek(u32::from(record.slot)) else {
+        return false;
+    };
+    let timer = if armed == namespace.now[Timer::TcpEstablished.id()] {
+        Timer::TcpEstablished
+    } else if armed == namespace.now[Timer::TcpUnacknowledged.id()] {
+        Timer::TcpUnacknowledged
+    } else {
+        return false;
+    };
+    if record.epoch != namespace.epoch || record.max_gap[timer.place()] == 0 {
+        return false;
+    }
+    record.timer = timer as u8;
+    record.armed = armed;
+    true
+}
+
+/// Brings a record up to date with its entry.
+#[inline(always)]
+fn known<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    proto: u32,
+    record: &mut Record,
+    unhooked: u32,
 ) {
     let slot = u32::from(record.slot);
-    let Some(mut tally) = Tally::of(slot) else {
+    let Some(namespace) = namespace::current(slot, entry::now()) else {
         return;
     };
+    catch_up(ctx, entry, proto, record, unhooked);
+    record.epoch = namespace.epoch;
+}
+
+/// In place of the id of a protocol: the entry's.
+pub const ANY: u32 = Proto::SLOTS as u32;
+/// In place of how long the hooks have been gone: the entry dies.
+pub const DEATH: u32 = 1 << 31;
+
+/// Takes what has happened since the last look into a record; gives the id of the timer that armed
+/// the entry. A function of its own for its stack.
+#[inline(never)]
+pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    proto: u32,
+    record: &mut Record,
+    how: u32,
+) -> u32 {
     let now = entry::now();
-    let (mut seen, cause) = entry.look(proto, slot, (record.flags, record.epoch), now);
-    if let Some(cause) = cause {
+    // Looked up here, so that what calls for several protocols is verified once.
+    let proto = Proto::from_id(proto as usize).unwrap_or_else(|| entry.proto());
+    let slot = u32::from(record.slot);
+    let (Some(namespace), Some(mut tally)) = (namespace::current(slot, now), Shared::of(slot))
+    else {
+        return Timer::Unknown as u32;
+    };
+    let state = entry.state(proto, entry.status());
+    if record.is_current(entry.timeout(), state, entry.is_stuck(proto)) {
+        return u32::from(record.timer);
+    }
+    let mut seen = blank(now);
+    let (own, epoch) = (record.flags, record.epoch);
+    let lengths = |timer| namespace::length(namespace, timer, epoch);
+    let cause = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen);
+    if how & DEATH != 0 && entry.is_reset_unanswered(seen.state, now) {
+        // The reset wrote the state and refreshed nothing.
+        seen.timer = Timer::Unknown;
+    } else if let Some(cause) = cause {
         tally.unattributed(cause);
         debug!(
             ctx,
             "entry to port {}: gap not attributed, cause {}",
-            entry.port(),
+            entry.port(proto),
             cause as u8
         );
     }
-    if unhooked != 0 && now - seen.refreshed < unhooked {
+    let armed = seen.timer as u32;
+    if how & DEATH == 0 {
+        if how != 0 && now.wrapping_sub(seen.refreshed) < how {
+            seen.timer = Timer::Unknown;
+        }
+    } else if !entry::is_observed(proto) {
+        // Refreshed by packets that no hook saw, no telling how often.
+        if !matches!(seen.timer, Timer::Unknown) && seen.refreshed != record.refreshed {
+            tally.unattributed(Cause::Unobserved);
+        }
         seen.timer = Timer::Unknown;
     }
-    note(record, entry.status);
+    note(record, entry.status());
     record.look(&seen, &mut tally);
+    armed
 }
 
 /// While an entry is in a flowtable, and for one look after that, its timeout tells nothing.
@@ -106,32 +180,32 @@ fn refreshed<C: EbpfContext>(
 fn note(record: &mut Record, bits: u64) {
     if bits & (status::OFFLOAD | status::HW_OFFLOAD) != 0 {
         record.flags |= Record::SKIP;
-    } else if record.flags & Record::SKIP != 0 {
+    } else {
         record.flags &= !Record::SKIP;
     }
 }
 
-/// The first packet of an entry that is older than the watch.
-#[inline(always)]
-fn unknown<C: EbpfContext>(
-    ctx: &C,
-    address: u64,
-    proto: Option<Proto>,
-    entry: &Entry,
-) -> Option<()> {
+/// The first packet of an entry that is older than the watch. A function of its own for its stack.
+#[inline(never)]
+fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>, proto: u32) {
     let now = entry::now();
-    let (slot, current) = namespace::find(entry.net, now)?;
-    let flags = entry.flags();
-    let (seen, cause) = entry.look(proto, slot, (flags, current), now);
-    if let Some(cause) = cause {
-        Tally::of(slot)?.unattributed(cause);
+    let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
+    let Some((slot, namespace)) = namespace::find(entry.net(), now) else {
+        return;
+    };
+    let Some(mut tally) = Shared::of(slot) else {
+        return;
+    };
+    let own = if entry.has_policy() {
+        Record::POLICY
+    } else {
+        0
+    };
+    let mut seen = blank(now);
+    let lengths = entry::lengths(namespace);
+    if let Some(cause) = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen) {
+        tally.unattributed(cause);
     }
-    life::begin(
-        ctx,
-        address,
-        &seen,
-        life::Place::new(slot, flags, current),
-        0,
-    );
-    Some(())
+    let place = (slot, own, namespace.epoch);
+    insert::adopt(ctx, entry.address(), &seen, place, &mut tally);
 }

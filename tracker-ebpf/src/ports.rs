@@ -1,56 +1,66 @@
 //! Who fills the table: entries by destination port.
 
 use tracker_common::{
-    Loss,
-    layout::{PORT_PLACES, PORT_PROBES, PortKey, PortUse},
+    Proto,
+    layout::{PORT_BANK, PORT_PLACES, PORT_PROBES, PortKey, PortUse},
+    record::Record,
 };
 
-use crate::{
-    entry::Entry,
-    maps::{self, PORTS},
-    tally,
-};
+use crate::maps::{self, PORTS};
 
-/// Counts an insert.
+/// Counts an insert; gives the flag of a record whose port has no place of its own.
 #[inline(always)]
-pub fn insert(entry: &Entry, slot: u32) {
-    count(key(entry, slot), 1, 0);
+pub fn insert(slot: u32, proto: Proto, port: u16) -> u8 {
+    count_port(key(slot, proto, port), INSERT) as u8
 }
 
 /// Counts the death of an entry that was seen inserted.
 #[inline(always)]
-pub fn death(entry: &Entry, slot: u32, lifetime_us: u64) {
-    count(key(entry, slot), 0, lifetime_us);
+pub fn death(record: &Record, proto: Proto, port: u16, lifetime_us: u64) {
+    let slot = u32::from(record.slot);
+    let key = if record.flags & Record::OTHER_PORT == 0 {
+        key(slot, proto, port)
+    } else {
+        PortKey::other(slot).packed()
+    };
+    count_port(key, lifetime_us);
+}
+
+/// In place of a lifetime: an insert.
+const INSERT: u64 = u64::MAX;
+
+/// Counts an insert, or the death after so long a life; [`Record::OTHER_PORT`] if the port has no
+/// place of its own. Verified on its own, so once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn count_port(key: u64, lifetime_us: u64) -> u32 {
+    let own = find(key);
+    let flag = if own.is_some() { 0 } else { Record::OTHER_PORT };
+    if let Some(used) = own.or_else(|| other((key >> 16) as u16)) {
+        if lifetime_us == INSERT {
+            used.inserts += 1;
+        } else {
+            used.deaths += 1;
+            used.entry_us += lifetime_us;
+        }
+    }
+    u32::from(flag)
 }
 
 #[inline(always)]
-fn key(entry: &Entry, slot: u32) -> u64 {
+fn key(slot: u32, proto: Proto, port: u16) -> u64 {
     PortKey {
         slot: slot as u16,
-        port: entry.port(),
-        proto: entry.proto() as u32,
+        port,
+        proto: proto as u32,
     }
     .packed()
 }
 
-/// Counts an insert, or else a death. A function of its own for its stack.
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn count(key: u64, inserts: u64, lifetime_us: u64) -> u32 {
-    let Some(port) = find(key) else {
-        tally::loss(Loss::PortsFull);
-        return 0;
-    };
-    port.inserts += inserts;
-    port.deaths += 1 - inserts;
-    port.entry_us += lifetime_us;
-    0
-}
-
-/// This CPU's place for a key.
+/// This CPU's place for a key; `None` if others have taken all that it may be in.
 #[inline(always)]
 fn find(key: u64) -> Option<&'static mut PortUse> {
-    let bank = maps::cpu() * PORT_PLACES;
+    let bank = maps::cpu() * PORT_BANK;
     let start = PortKey::place(key);
     for probe in 0..PORT_PROBES {
         let place = PORTS.get_ptr_mut(bank + (start + probe) % PORT_PLACES)?;
@@ -64,4 +74,15 @@ fn find(key: u64) -> Option<&'static mut PortUse> {
         }
     }
     None
+}
+
+/// This CPU's place for all of a namespace's ports that have none.
+#[inline(always)]
+fn other(slot: u16) -> Option<&'static mut PortUse> {
+    let slot = u32::from(slot);
+    let place = PORTS.get_ptr_mut(maps::cpu() * PORT_BANK + PORT_PLACES + slot)?;
+    // SAFETY: as in `find`.
+    let place = unsafe { &mut *place };
+    place.key = PortKey::other(slot).packed();
+    Some(&mut place.used)
 }

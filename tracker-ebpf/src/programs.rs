@@ -1,7 +1,7 @@
 //! The programs: each takes the entry's address from its first argument and hands over.
 //!
-//! Every hook has two: a kprobe, for functions of a module, and a fentry, for functions of the
-//! kernel itself. User space loads what the kernel takes.
+//! Every hook has two: a fentry, which reads the entry in place, and a kprobe, which reads a copy. User
+//! space loads what the kernel takes.
 
 use aya_ebpf::{
     macros::{fentry, kprobe, raw_tracepoint},
@@ -9,22 +9,22 @@ use aya_ebpf::{
 };
 use tracker_common::Proto;
 
-use crate::{death, insert, packet};
+use crate::{death, entry::Entry, insert, packet};
 
 macro_rules! hooks {
     ($($kprobe:ident, $fentry:ident => $function:path $(, $proto:ident)?;)*) => {
         $(
             #[kprobe]
             fn $kprobe(ctx: ProbeContext) -> u32 {
-                if let Some(address) = ctx.arg::<u64>(0) {
-                    $function(&ctx, address $(, Some(Proto::$proto))?);
+                if let Some(entry) = ctx.arg::<u64>(0).and_then(Entry::read) {
+                    $function(&ctx, entry $(, Proto::$proto)?);
                 }
                 0
             }
 
             #[fentry]
             fn $fentry(ctx: FEntryContext) -> i32 {
-                $function(&ctx, ctx.arg::<u64>(0) $(, Some(Proto::$proto))?);
+                $function(&ctx, Entry::in_place(ctx.arg(0)) $(, Proto::$proto)?);
                 0
             }
         )*
@@ -50,7 +50,9 @@ hooks! {
 #[raw_tracepoint]
 fn census(ctx: RawTracePointContext) -> i32 {
     let address = ctx.arg::<u64>(0);
-    packet::look(&ctx, address, None, ctx.arg::<u64>(1));
+    if let Some(entry) = Entry::read(address) {
+        packet::census(&ctx, entry, ctx.arg::<u64>(1) as u32);
+    }
     death::living(address);
     0
 }

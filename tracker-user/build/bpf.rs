@@ -80,7 +80,7 @@ fn command(toolchain: &Toolchain) -> Command {
         .env("RUSTC_BOOTSTRAP", "1")
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            "-Cdebuginfo=2\x1f-Clink-arg=--btf",
+            "-Cdebuginfo=2\x1f-Ctarget-cpu=v3\x1f-Clink-arg=--btf",
         )
         .env(
             "CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER",

@@ -12,12 +12,11 @@ use super::page::Page;
 use super::scope::Scope;
 
 /// Losses that a report counts by cause; there must be none of any.
-const LOSSES: [&str; 6] = [
+const LOSSES: [&str; 5] = [
     "map_full",
     "read_failed",
     "probe_missed",
     "namespaces_full",
-    "ports_full",
     "stack_failed",
 ];
 

@@ -250,7 +250,7 @@ impl TableSize {
 /// Entries of a destination port.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PortRow {
-    /// Protocol.
+    /// Protocol, or `other_ports`: all those together that there was no room for.
     pub proto: &'static str,
     /// Port; 0 where there are none.
     pub port: u16,
@@ -265,7 +265,7 @@ pub struct PortRow {
 impl PortRow {
     pub(super) fn rows(observed: &Observed) -> Vec<Self> {
         let rows = observed.ports.iter().map(|port| Self {
-            proto: port.proto.name(),
+            proto: port.name(),
             port: port.port,
             inserts: port.inserts,
             deaths: port.deaths,

@@ -8,7 +8,7 @@ use tracker_common::{
     layout::{Counters, Histogram, HistogramId, PortKey, PortUse},
 };
 
-use super::{Distribution, blob, counters, schema, statistics};
+use super::{Distribution, PortRecord, blob, counters, schema, statistics};
 use crate::source::{NamespaceSample, Statistics};
 
 /// What was last written of a namespace.
@@ -202,10 +202,10 @@ impl Known {
                 continue;
             }
             self.ports.insert(*key, *shown);
-            let proto = Proto::from_id(key.proto as usize).unwrap_or(Proto::Other);
+            let proto = Proto::from_id(key.proto as usize);
             replace.execute(params![
                 self.id,
-                proto.name(),
+                proto.map_or(PortRecord::OTHERS, Proto::name),
                 key.port,
                 shown.inserts.cast_signed(),
                 shown.deaths.cast_signed(),

@@ -295,7 +295,7 @@ impl Reader {
             |row| {
                 let proto: String = row.get(0)?;
                 Ok(PortRecord {
-                    proto: Proto::from_name(&proto).unwrap_or(Proto::Other),
+                    proto: Proto::from_name(&proto),
                     port: row.get(1)?,
                     inserts: number(row, 2)?,
                     deaths: number(row, 3)?,

@@ -94,8 +94,8 @@ pub struct CountSample {
 /// Entries of one destination port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRecord {
-    /// Protocol.
-    pub proto: Proto,
+    /// Protocol; `None` of all ports together that found no place of their own.
+    pub proto: Option<Proto>,
     /// Port; 0 where there are none.
     pub port: u16,
     /// Entries inserted.
@@ -104,4 +104,15 @@ pub struct PortRecord {
     pub deaths: u64,
     /// Their lifetimes, summed, in µs.
     pub entry_us: u64,
+}
+
+impl PortRecord {
+    /// In place of a protocol: all ports that found no place of their own.
+    pub const OTHERS: &'static str = "other_ports";
+
+    /// Name of the protocol, or [`Self::OTHERS`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.proto.map_or(Self::OTHERS, Proto::name)
+    }
 }

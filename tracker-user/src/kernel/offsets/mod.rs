@@ -7,7 +7,7 @@ mod tests;
 mod timers;
 
 use tracker_common::{
-    Timer,
+    Field, Timer,
     layout::{ABSENT, ENTRY_BYTES, SETTINGS},
 };
 
@@ -113,6 +113,32 @@ pub enum OffsetsError {
 }
 
 impl Offsets {
+    /// Where a field is, and its size: what a program's load of it takes in place of its mark. A field
+    /// that this kernel has not is nowhere.
+    #[must_use]
+    pub fn field(&self, field: Field) -> Option<(u32, u32)> {
+        let (offset, size) = match field {
+            Field::CtUse => (self.ct_use, 4),
+            Field::CtTimeout => (self.ct_timeout, 4),
+            Field::CtStatus => (self.ct_status, 8),
+            Field::CtNet => (self.ct_net, 8),
+            Field::CtExt => (self.ct_ext, 8),
+            Field::CtProtonum => (self.ct_protonum, 1),
+            Field::CtDstPort => (self.ct_dst_port, 2),
+            Field::TcpState => (self.tcp_state, 1),
+            Field::TcpLastIndex => (self.tcp_last_index, 1),
+            Field::TcpRetrans => (self.tcp_retrans, 1),
+            Field::TcpLastWindow => (self.tcp_last_window, self.tcp_last_window_size),
+            Field::TcpFlags0 => (self.tcp_flags_0, 1),
+            Field::TcpFlags1 => (self.tcp_flags_1, 1),
+            Field::GreTimeout => (self.gre_timeout, 4),
+            Field::GreStreamTimeout => (self.gre_stream_timeout, 4),
+            Field::SctpState => (self.sctp_state, 4),
+            Field::ExtTimeout => (self.ext_timeout, 1),
+        };
+        (offset != ABSENT).then_some((offset, size))
+    }
+
     /// Looks all of them up.
     ///
     /// # Errors

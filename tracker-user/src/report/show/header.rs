@@ -140,7 +140,6 @@ fn words(name: &str) -> &str {
         "read_failed" => "entries that could not be read",
         "probe_missed" => "events that the kernel did not show, because another program ran",
         "namespaces_full" => "events of namespaces beyond those there is room for",
-        "ports_full" => "entries of ports beyond those there is room for",
         "stack_failed" => "deaths whose call stack could not be read (counted as deleted)",
         other => other,
     }

@@ -3,7 +3,12 @@
 use std::time::Instant;
 
 use aya::{Ebpf, RawTracePointRunOptions, TestRun, maps::HashMap, programs::RawTracePoint};
-use tracker_common::record::Record;
+use tracker_common::{layout::Group, record::Record};
+
+use super::mapped::Mapped;
+
+/// Groups that are read at a time.
+const PIECE: u32 = 4096;
 
 /// A record as bytes that the kernel may fill; only its key is looked at.
 #[derive(Clone, Copy)]
@@ -31,11 +36,7 @@ fn program(ebpf: &mut Ebpf) -> anyhow::Result<&mut RawTracePoint> {
 ///
 /// `unhooked` is when the first hook went: what a packet did since then was not seen.
 pub fn take(ebpf: &mut Ebpf, unhooked: Instant, tick_ns: u64) -> anyhow::Result<()> {
-    let map = ebpf
-        .map("ENTRIES")
-        .ok_or_else(|| anyhow::anyhow!("no map ENTRIES"))?;
-    let entries: HashMap<_, u64, Plain> = HashMap::try_from(map)?;
-    let living: Vec<u64> = entries.keys().collect::<Result<_, _>>()?;
+    let living = living(ebpf)?;
     let program = program(ebpf)?;
     for address in living {
         let mut options = RawTracePointRunOptions::new();
@@ -46,4 +47,22 @@ pub fn take(ebpf: &mut Ebpf, unhooked: Instant, tick_ns: u64) -> anyhow::Result<
         program.test_run(options)?;
     }
     Ok(())
+}
+
+/// Addresses of all entries of which a record is kept.
+fn living(ebpf: &Ebpf) -> anyhow::Result<Vec<u64>> {
+    let map = ebpf
+        .map("OVERFLOW")
+        .ok_or_else(|| anyhow::anyhow!("no map OVERFLOW"))?;
+    let overflow: HashMap<_, u64, Plain> = HashMap::try_from(map)?;
+    let mut living: Vec<u64> = overflow.keys().collect::<Result<_, _>>()?;
+    let groups = Mapped::<Group>::open(ebpf, "ENTRIES")?;
+    // A piece at a time: what is mapped counts as memory of this process.
+    for first in (0..groups.len()).step_by(PIECE as usize) {
+        let count = PIECE.min(groups.len() - first);
+        groups.read(first, count, |group| {
+            living.extend(group.keys.iter().filter(|&&key| key > Group::CLAIMED));
+        })?;
+    }
+    Ok(living)
 }

@@ -1,13 +1,13 @@
 //! Loads the programs with what they must know of this kernel, and attaches them.
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
+    Ebpf, EbpfError, EbpfLoader,
     maps::{HashMap, MapError},
     programs::{KProbe, ProgramError},
 };
 use tracker_common::{
-    CONTRACT_VERSION,
-    layout::{Counters, Histogram, HistogramId, Namespace, PORT_PLACES, PortPlace},
+    CONTRACT_VERSION, Field,
+    layout::{Counters, Group, Histogram, HistogramId, Namespace, PORT_BANK, PortPlace},
     record::Record,
 };
 
@@ -22,13 +22,15 @@ use crate::{
     source::Hook,
 };
 
-pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracker.bpf.o"));
-
+/// Least room for entries that find no place in a group.
+const LEAST_OVERFLOW: u32 = 64;
 /// The module whose functions are hooked.
 const MODULE: &str = "nf_conntrack";
 
 /// What the programs are loaded for.
 pub struct Plan<'a> {
+    /// The programs, made for this kernel.
+    pub object: &'a [u8],
     /// Type information.
     pub btf: &'a KernelBtf,
     /// Symbols.
@@ -39,6 +41,8 @@ pub struct Plan<'a> {
     pub tick_ns: u64,
     /// Live entries that there is room for.
     pub max_entries: u32,
+    /// Groups of them; 0 if the kernel has no instruction to take a place in one.
+    pub groups: u32,
     /// Slots for namespaces.
     pub slots: u32,
     /// Inode numbers of the namespaces that have the first slots.
@@ -55,16 +59,29 @@ pub struct Plan<'a> {
     pub cpus: u32,
 }
 
-/// Bytes that the maps take; about 48 bytes an entry are the kernel's own.
+/// Bytes that the maps take; some 48 bytes of a hash map's element are the kernel's own.
 pub fn map_bytes(plan: &Plan<'_>) -> u64 {
-    let entry = 48 + size_of::<u64>() + size_of::<Record>();
-    let ports = PORT_PLACES as usize * size_of::<PortPlace>();
+    let element = 48 + size_of::<u64>() + size_of::<Record>();
+    let ports = PORT_BANK as usize * size_of::<PortPlace>();
     let bank = size_of::<Counters>() + HistogramId::COUNT * size_of::<Histogram>();
     let bytes = |count: u32, size: usize| u64::from(count) * size as u64;
-    bytes(plan.max_entries, entry)
+    bytes(plan.groups, size_of::<Group>())
+        + bytes(plan.overflow(), element)
         + bytes(plan.slots * plan.cpus, bank)
         + bytes(plan.cpus, ports)
         + bytes(plan.slots, size_of::<Namespace>())
+}
+
+impl Plan<'_> {
+    /// Room for entries that find no place in a group: at most a fifth of a full table by chance.
+    fn overflow(&self) -> u32 {
+        match self.groups {
+            0 => self.max_entries,
+            _ => (self.max_entries / 4)
+                .max(LEAST_OVERFLOW)
+                .min(self.max_entries),
+        }
+    }
 }
 
 impl Kernel for Plan<'_> {
@@ -125,11 +142,13 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let tcp_packet = range("nf_conntrack_tcp_packet");
     let early_drop = range("early_drop");
     let gc_worker = range("gc_worker");
-    let tick_ns = u32::try_from(plan.tick_ns).unwrap_or(u32::MAX);
+    let tick = u32::try_from(plan.tick_ns * 1024 / 1000).unwrap_or(u32::MAX);
     let given = u32::try_from(plan.given.len()).unwrap_or(u32::MAX);
     let scope_all = u32::from(plan.all);
     let o = plan.offsets;
     let banks = plan.slots * plan.cpus;
+    let has = |field| u32::from(o.field(field).is_some());
+    let (has_gre, has_sctp) = (has(Field::GreTimeout), has(Field::SctpState));
 
     let settings = o.settings();
 
@@ -137,29 +156,15 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let mut loader = EbpfLoader::new();
     for (name, value) in [
         ("READ_SIZE", &o.read_size),
-        ("CT_USE", &o.ct_use),
-        ("CT_TIMEOUT", &o.ct_timeout),
-        ("CT_STATUS", &o.ct_status),
-        ("CT_NET", &o.ct_net),
-        ("CT_EXT", &o.ct_ext),
-        ("CT_PROTONUM", &o.ct_protonum),
-        ("CT_DST_PORT", &o.ct_dst_port),
-        ("TCP_STATE", &o.tcp_state),
-        ("TCP_LAST_INDEX", &o.tcp_last_index),
-        ("TCP_RETRANS", &o.tcp_retrans),
-        ("TCP_LAST_WINDOW", &o.tcp_last_window),
-        ("TCP_LAST_WINDOW_SIZE", &o.tcp_last_window_size),
-        ("TCP_FLAGS_0", &o.tcp_flags_0),
-        ("TCP_FLAGS_1", &o.tcp_flags_1),
-        ("GRE_TIMEOUT", &o.gre_timeout),
-        ("GRE_STREAM_TIMEOUT", &o.gre_stream_timeout),
-        ("SCTP_STATE", &o.sctp_state),
+        ("HAS_GRE", &has_gre),
+        ("HAS_SCTP", &has_sctp),
         ("EXT_TIMEOUT", &o.ext_timeout),
         ("NET_INUM", &o.net_inum),
         ("NET_SETTINGS", &settings.start),
         ("NET_SETTINGS_SIZE", &settings.size),
         ("NET_TCP_MAX_RETRANS", &settings.max_retrans),
-        ("TICK_NS", &tick_ns),
+        ("TICK", &tick),
+        ("GROUPS", &plan.groups),
         ("SCOPE_ALL", &scope_all),
         ("CPUS", &plan.cpus),
         ("NAMESPACE_SLOTS", &plan.slots),
@@ -184,13 +189,14 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .btf(None)
         .override_global("NET_TIMERS", settings.timers.as_slice(), true)
         .override_global(aya_log::LEVEL, &plan.log_level, true)
-        .map_max_entries("ENTRIES", plan.max_entries)
+        .map_max_entries("ENTRIES", plan.groups.max(1))
+        .map_max_entries("OVERFLOW", plan.overflow())
         .map_max_entries("COUNTERS", banks)
         .map_max_entries("HISTOGRAMS", banks * HistogramId::COUNT as u32)
         .map_max_entries("LOSSES", plan.cpus)
         .map_max_entries("NAMESPACES", plan.slots)
-        .map_max_entries("PORTS", plan.cpus * PORT_PLACES)
-        .load(OBJECT)
+        .map_max_entries("PORTS", plan.cpus * PORT_BANK)
+        .load(plan.object)
         .map_err(|error| refused_object(&error, plan))?;
     give(&mut ebpf, plan.given).map_err(|cause| StartError::Object {
         cause: cause.to_string(),
@@ -254,7 +260,7 @@ fn trampolines(ebpf: &Ebpf, plan: &Plan<'_>) -> Option<Linked> {
         return None;
     }
     let module = plan.btf.has_module().then_some(MODULE);
-    Linked::new(OBJECT, ebpf, module)
+    Linked::new(plan.object, ebpf, module)
         .inspect_err(|error| log::debug!("no trampolines: {error:#}"))
         .ok()
 }

@@ -7,7 +7,7 @@ use aya::{
     maps::{Map, MapData},
 };
 use memmap2::MmapOptions;
-use tracker_common::layout::{Counters, Histogram, Losses, Namespace, PortPlace};
+use tracker_common::layout::{Counters, Group, Histogram, Losses, Namespace, PortPlace};
 
 /// A value that the kernel writes while it is read.
 ///
@@ -25,7 +25,7 @@ macro_rules! words {
     };
 }
 
-words!(Counters, Histogram, Losses, Namespace, PortPlace);
+words!(Counters, Group, Histogram, Losses, Namespace, PortPlace);
 
 /// An array in the kernel, of which a part is mapped for as long as it is read.
 ///

@@ -11,6 +11,7 @@ mod hooks;
 mod load;
 mod mapped;
 pub mod native;
+mod object;
 mod read;
 mod refusal;
 mod scope;

@@ -8,7 +8,7 @@ use aya::{
 };
 use tracker_common::native::{CALLS, PROGRAMS};
 
-use super::load::OBJECT;
+use super::object::OBJECT;
 
 /// Runs of a program, of which the mean is taken.
 const RUNS: u32 = 20_000;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use tracker_common::{
     Loss, State, Timer,
-    layout::{Counters, Histogram, HistogramId, Losses, PORT_PLACES, PortKey, PortPlace, PortUse},
+    layout::{Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse},
 };
 
 use super::mapped::{Mapped, Words};
@@ -116,7 +116,7 @@ pub fn sum<T: Add + Words>(map: &Mapped<'_, T>, index: u32, cpus: u32) -> io::Re
 pub fn ports(map: &Mapped<'_, PortPlace>, cpus: u32) -> io::Result<BTreeMap<PortKey, PortUse>> {
     let mut ports: BTreeMap<PortKey, PortUse> = BTreeMap::new();
     for cpu in 0..cpus {
-        map.read(cpu * PORT_PLACES, PORT_PLACES, |place| {
+        map.read(cpu * PORT_BANK, PORT_BANK, |place| {
             if let Some(key) = PortKey::unpacked(place.key) {
                 ports.entry(key).or_default().add(&place.used);
             }
@@ -159,18 +159,32 @@ pub fn changed<'a>(
         .chain(overdue)
 }
 
-/// One histogram of the namespace in a slot.
+/// One histogram of the namespace in a slot, which has these counters.
+///
+/// The programs leave the first bucket of the longest gaps out: it holds all who are in no other. As
+/// the two are not read at one instant it may be off by those who moved meanwhile, until the next
+/// reading.
 pub fn histogram(
     map: &Mapped<'_, Histogram>,
     slot: u32,
     id: HistogramId,
+    counters: &Counters,
     cpus: u32,
 ) -> io::Result<Box<Histogram>> {
-    sum(
-        map,
-        slot * HistogramId::COUNT as u32 + id.place() as u32,
-        cpus,
-    )
+    let index = slot * HistogramId::COUNT as u32 + id.place() as u32;
+    let mut histogram = sum(map, index, cpus)?;
+    if let HistogramId::MaxGap(timer) = id {
+        complete(&mut histogram, counters.connections[timer.id()]);
+    }
+    Ok(histogram)
+}
+
+fn complete(histogram: &mut Histogram, connections: u64) {
+    let [first, others @ ..] = &mut histogram.buckets;
+    let elsewhere = others
+        .iter()
+        .fold(0_u32, |sum, bucket| sum.wrapping_add(*bucket));
+    *first = (connections as u32).wrapping_sub(elsewhere);
 }
 
 #[cfg(test)]
@@ -199,12 +213,13 @@ mod tests {
     #[test]
     fn a_bucket_that_went_down_on_another_cpu_is_whole_in_the_sum() {
         let mut one = Histogram::ZERO;
-        one.raise(None, 0, 0);
+        one.raise(Some(0), 7, 7);
         let mut other = Histogram::ZERO;
-        other.raise(Some(0), 7, 7);
+        other.raise(Some(7), 9, 9);
         let mut total = Histogram::ZERO;
         Add::add(&mut total, &one);
         Add::add(&mut total, &other);
-        assert_eq!((total.buckets[0], total.buckets[7]), (0, 1));
+        complete(&mut total, 3);
+        assert_eq!([0, 7, 9].map(|it| total.buckets[it]), [2, 0, 1]);
     }
 }

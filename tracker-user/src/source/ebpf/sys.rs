@@ -71,36 +71,47 @@ pub fn skipped_runs(program: BorrowedFd<'_>) -> io::Result<u64> {
 /// Loads the least program there is: the kernel, or what stands before it, may refuse them all.
 pub fn try_programs() -> io::Result<()> {
     // r0 = 0; exit
-    let code = [
-        bpf_insn {
-            code: 0xb7,
-            ..NOTHING
-        },
-        bpf_insn {
-            code: 0x95,
-            ..NOTHING
-        },
-    ];
+    try_code(&[instruction(0xb7, 0, 0, 0), instruction(0x95, 0, 0, 0)])
+}
+
+/// The kernel has the instruction that compares and exchanges (5.12 and later).
+pub fn has_exchange() -> bool {
+    /// `BPF_CMPXCHG`.
+    const EXCHANGE: i32 = 0xf1;
+    // *(u64 *)(r10 - 8) = r0 = 0; cmpxchg_64(r10 - 8, r0, r0); exit
+    try_code(&[
+        instruction(0xb7, 0, 0, 0),
+        instruction(0x7b, 0x0a, -8, 0),
+        instruction(0xdb, 0x0a, -8, EXCHANGE),
+        instruction(0xb7, 0, 0, 0),
+        instruction(0x95, 0, 0, 0),
+    ])
+    .is_ok()
+}
+
+fn try_code(code: &[bpf_insn]) -> io::Result<()> {
     let mut attr = zero();
     // SAFETY: a union of plain integers.
     let it = unsafe { &mut attr.__bindgen_anon_3 };
     it.prog_type = bpf_prog_type::BPF_PROG_TYPE_SOCKET_FILTER as u32;
     it.insns = code.as_ptr() as u64;
-    it.insn_cnt = code.len() as u32;
+    it.insn_cnt = u32::try_from(code.len()).unwrap_or(u32::MAX);
     it.license = c"GPL".as_ptr() as u64;
     // SAFETY: `code` and the licence outlive the call.
     unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map(drop)
 }
 
-/// An instruction of which only the code is to be filled in.
-const NOTHING: bpf_insn = bpf_insn {
-    code: 0,
-    _bitfield_align_1: [],
-    _bitfield_1: aya_obj::generated::__BindgenBitfieldUnit::new([0; 1]),
-    off: 0,
-    imm: 0,
-};
-
+/// An instruction: its code, its registers (source, then destination, four bits each), its offset and
+/// its number.
+fn instruction(code: u8, registers: u8, off: i16, imm: i32) -> bpf_insn {
+    bpf_insn {
+        code,
+        _bitfield_align_1: [],
+        _bitfield_1: aya_obj::generated::__BindgenBitfieldUnit::new([registers]),
+        off,
+        imm,
+    }
+}
 /// Loads a program's type information.
 pub fn load_btf(btf: &[u8]) -> io::Result<OwnedFd> {
     let mut attr = zero();

@@ -9,12 +9,12 @@ use aya::{Ebpf, programs::Program};
 use aya_log::EbpfLogger;
 use tracker_common::{
     Loss,
-    layout::{Counters, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Group, Losses, Namespace, PortKey, PortUse},
 };
 
 use super::{
-    Attach, Pin, StartError, census, fentry::Attached, load, mapped::Mapped, read, scope::Scope,
-    sys,
+    Attach, Pin, StartError, census, fentry::Attached, load, mapped::Mapped, object, read,
+    scope::Scope, sys,
 };
 use crate::{
     kernel::{
@@ -100,7 +100,19 @@ impl Watch {
         let max_entries = options
             .max_entries
             .unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
+        unlock_memory();
+        sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
+        let groups = if sys::has_exchange() {
+            Group::for_entries(max_entries)
+        } else {
+            0
+        };
+        let object = object::made_for(&offsets).map_err(|error| StartError::Object {
+            cause: format!("{error:#}"),
+        })?;
         let plan = load::Plan {
+            object: &object,
+            groups,
             btf: &btf,
             symbols: &symbols,
             offsets: &offsets,
@@ -114,8 +126,6 @@ impl Watch {
             log_level: options.log_level as u8,
             cpus: machine.possible_cpus,
         };
-        unlock_memory();
-        sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
         let loaded = load::load(&plan)?;
         let mut ebpf = loaded.ebpf;
         let logger = EbpfLogger::init(&mut ebpf)
@@ -259,7 +269,7 @@ impl Watch {
             .map(|id| {
                 Ok((
                     id,
-                    read::histogram(&map, u32::try_from(slot)?, id, self.cpus)?,
+                    read::histogram(&map, u32::try_from(slot)?, id, &counters, self.cpus)?,
                 ))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;

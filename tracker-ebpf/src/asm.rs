@@ -1,0 +1,116 @@
+//! Instructions that the language has no words for.
+
+use core::arch::asm;
+
+use tracker_common::Field;
+
+/// Loads the field with this [`Field::mark`]: one instruction, in which user space puts the field's
+/// offset and size on this kernel.
+///
+/// # Safety
+/// `base` must point to the field's structure, or to a copy that is long enough: the verifier refuses
+/// what does not, or the load gives 0 where nothing can be read.
+#[inline(always)]
+pub unsafe fn field<const MARK: i16>(base: *const u8) -> u64 {
+    const { assert!(Field::from_mark(MARK).is_some()) };
+    let value: u64;
+    // SAFETY: reads only, as the caller promises.
+    unsafe {
+        asm!(
+            "{value} = *(u64 *)({base} + {mark})",
+            value = out(reg) value,
+            base = in(reg) base,
+            mark = const MARK,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    value
+}
+
+/// The lower half of an address, as a number: what the verifier takes for a pointer may not be
+/// calculated with.
+#[inline(always)]
+pub fn lower_half(address: u64) -> u32 {
+    let half: u64;
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "w0 = w1",
+            in("r1") address,
+            lateout("r0") half,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    half as u32
+}
+
+/// The same number, of which the verifier knows nothing any more: what follows is then verified once
+/// and not for each value. `noise` is any number that it does not know.
+#[inline(always)]
+pub fn forgotten(mut number: u64, noise: u64) -> u64 {
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "{number} += {noise}",
+            "{number} -= {noise}",
+            number = inout(reg) number,
+            noise = in(reg) noise,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    number
+}
+
+/// Puts `new` where `old` is; tells whether it was.
+///
+/// # Safety
+/// `place` must be valid for reads and writes.
+#[inline(always)]
+pub unsafe fn exchange(place: *mut u64, old: u64, new: u64) -> bool {
+    let found: u64;
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64(r1 + 0, r0, r2)",
+            inout("r0") old => found,
+            in("r1") place,
+            in("r2") new,
+            options(nostack, preserves_flags)
+        );
+    }
+    found == old
+}
+
+/// Adds in one instruction, which no other program can come between.
+///
+/// # Safety
+/// `counter` must be valid for reads and writes.
+#[inline(always)]
+pub unsafe fn add_u64(counter: *mut u64, by: u64) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!(
+            "lock *(u64 *)({counter} + 0) += {by}",
+            counter = in(reg) counter,
+            by = in(reg) by,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// [`add_u64`] of half the size; wraps.
+///
+/// # Safety
+/// As [`add_u64`].
+#[inline(always)]
+pub unsafe fn add_u32(counter: *mut u32, by: u32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!(
+            "lock *(u32 *)({counter} + 0) += {by}",
+            counter = in(reg) counter,
+            by = in(reg) u64::from(by),
+            options(nostack, preserves_flags)
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! What is kept of the living: records by the address of their entry.
+//!
+//! A record is in one of the [`WAYS`] places of the group that its address belongs to; if these are
+//! taken, and on kernels without an instruction to take one, in a hash map. An entry's own events come
+//! one at a time but for packets of one connection on two CPUs, where a look may be lost to the other.
+
+use tracker_common::{
+    layout::{Group, WAYS},
+    record::Record,
+};
+
+use crate::{
+    asm::{self, lower_half},
+    config,
+    maps::{ENTRIES, OVERFLOW},
+};
+
+/// Where a record is.
+pub struct Place {
+    /// The record.
+    pub record: &'static mut Record,
+    /// Key of its place in a group; null in the hash map.
+    key: *mut u64,
+}
+
+impl Place {
+    /// Lets others find the record.
+    #[inline(always)]
+    pub fn show(&mut self, address: u64) {
+        if !self.key.is_null() {
+            // SAFETY: a key of the map, which lives as long as the program.
+            unsafe { self.key.write_volatile(address) };
+        }
+    }
+
+    /// Gives the place free.
+    #[inline(always)]
+    pub fn free(self, address: u64) {
+        if self.key.is_null() {
+            // A record that is gone already was removed by the same death.
+            let _ = OVERFLOW.remove(address);
+        } else {
+            // SAFETY: a key of the map, which lives as long as the program.
+            unsafe { self.key.write_volatile(0) };
+        }
+    }
+}
+
+#[inline(always)]
+fn group(address: u64) -> Option<&'static mut Group> {
+    let groups = config::GROUPS.load();
+    if groups == 0 {
+        return None;
+    }
+    // SAFETY: a map value lives as long as its map. Its places are written by those who own them.
+    ENTRIES
+        .get_ptr_mut(Group::of(lower_half(address), groups))
+        .map(|group| unsafe { &mut *group })
+}
+
+/// Way of the first place with this key, [`WAYS`] if there is none.
+#[inline(always)]
+fn way(group: &Group, key: u64) -> usize {
+    const { assert!(WAYS == 4) };
+    if group.keys[0] == key {
+        0
+    } else if group.keys[1] == key {
+        1
+    } else if group.keys[2] == key {
+        2
+    } else if group.keys[3] == key {
+        3
+    } else {
+        WAYS
+    }
+}
+
+#[inline(always)]
+fn place(group: &'static mut Group, way: usize) -> Place {
+    // A number that the verifier does not know: a jiffy of the record.
+    let noise = u64::from(group.records[0].born);
+    let way = asm::forgotten(way as u64, noise) as usize & (WAYS - 1);
+    let keys = group.keys.as_mut_ptr();
+    let records = group.records.as_mut_ptr();
+    // SAFETY: masked to the arrays, which do not overlap.
+    unsafe {
+        Place {
+            record: &mut *records.add(way),
+            key: keys.add(way),
+        }
+    }
+}
+
+/// The record of an entry.
+#[inline(always)]
+pub fn find(address: u64) -> Option<Place> {
+    if let Some(group) = group(address) {
+        let way = way(group, address);
+        if way < WAYS {
+            return Some(place(group, way));
+        }
+    }
+    overflowed(address)
+}
+
+#[inline(always)]
+fn overflowed(address: u64) -> Option<Place> {
+    // SAFETY: as in `group`.
+    OVERFLOW.get_ptr_mut(address).map(|record| Place {
+        record: unsafe { &mut *record },
+        key: core::ptr::null_mut(),
+    })
+}
+
+/// Takes a place, whose record is to be written and then shown: [`Place::show`].
+#[inline(always)]
+pub fn take(address: u64) -> Option<Place> {
+    if let Some(group) = group(address) {
+        // One that is left over: its death was missed.
+        let mut way = way(group, address);
+        if way == WAYS {
+            way = claim(group);
+        }
+        if way < WAYS {
+            return Some(place(group, way));
+        }
+    }
+    OVERFLOW.insert(address, &Record::BLANK, 0).ok()?;
+    overflowed(address)
+}
+
+/// Takes a free place.
+#[inline(always)]
+fn claim(group: &mut Group) -> usize {
+    for way in 0..WAYS {
+        if group.keys[way] == 0
+            // SAFETY: a key of the map.
+            && unsafe { asm::exchange(&raw mut group.keys[way], 0, Group::CLAIMED) }
+        {
+            return way;
+        }
+    }
+    WAYS
+}
