@@ -149,7 +149,8 @@ impl Record {
 
     /// An entry with this timeout, in this state, has not been refreshed since the last look, or
     /// in the same jiffy by a timer of the same length: there is nothing to take in, unless that
-    /// may have been another timer (`stuck`, or the one of a connection that was).
+    /// may have been another timer (`stuck`, or the one of a connection that was). An established
+    /// connection has timers whose difference a gap may be.
     #[inline(always)]
     #[must_use]
     pub fn is_current(&self, timeout: u32, state: State, stuck: bool) -> bool {
@@ -157,6 +158,7 @@ impl Record {
             && self.state == state as u8
             && self.timer != Timer::Unknown as u8
             && self.timer != Timer::TcpMaxRetrans as u8
+            && !matches!(state, State::TcpEstablished)
             && !self.has_own_timeout()
             && !stuck
     }

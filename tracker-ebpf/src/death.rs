@@ -71,7 +71,21 @@ fn unchanged<C: EbpfContext, const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     place: Place,
 ) -> bool {
-    let proto = entry.proto();
+    // What is known of a protocol is left out: most entries are of these two.
+    match entry.proto() {
+        Proto::Udp => buried(ctx, entry, place, Proto::Udp),
+        Proto::Tcp => buried(ctx, entry, place, Proto::Tcp),
+        proto => buried(ctx, entry, place, proto),
+    }
+}
+
+#[inline(always)]
+fn buried<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    place: Place,
+    proto: Proto,
+) -> bool {
     let mut end = End::of(entry, proto);
     let record = &*place.record;
     if !record.is_current(entry.timeout(), end.state, entry.is_stuck(proto)) {

@@ -3,7 +3,8 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::warn;
 use tracker_common::{
-    Cause, Loss, Timer,
+    Cause, Loss, Proto, Timer,
+    layout::Namespace,
     record::{Record, Seen, Sink},
 };
 
@@ -19,8 +20,40 @@ use crate::{
 pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
     let now = entry::now();
     let (slot, namespace) = namespace::find(entry.net(), now)?;
-    let mut tally = Alone::of(slot)?;
-    let proto = entry.proto();
+    // What is known of a protocol is left out: most entries are of these two.
+    match entry.proto() {
+        Proto::Udp => enters(ctx, entry, Proto::Udp, slot, namespace),
+        Proto::Tcp => enters(ctx, entry, Proto::Tcp, slot, namespace),
+        proto => other(ctx, entry, proto as u32, slot, namespace),
+    };
+    Some(())
+}
+
+/// [`enters`], of any protocol.
+#[inline(never)]
+fn other<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    proto: u32,
+    slot: u32,
+    namespace: &Namespace,
+) {
+    let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
+    enters(ctx, entry, proto, slot, namespace);
+}
+
+#[inline(always)]
+fn enters<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
+    slot: u32,
+    namespace: &Namespace,
+) {
+    let now = entry::now();
+    let Some(mut tally) = Alone::of(slot) else {
+        return;
+    };
     let own = if entry.has_policy() {
         Record::POLICY
     } else {
@@ -43,14 +76,13 @@ pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLA
     let other = ports::insert(slot, proto, entry.port(proto));
     let Some(mut place) = take(ctx, entry.address()) else {
         tally.entered(seen.state);
-        return None;
+        return;
     };
     place.record.insert(&seen, &mut tally);
     place.record.slot = slot as u8;
     place.record.flags |= own | other;
     place.record.epoch = namespace.epoch;
     place.show(entry.address());
-    Some(())
 }
 
 /// Begins the record of an entry that is older than the watch.

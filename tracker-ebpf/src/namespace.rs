@@ -44,15 +44,23 @@ pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
 #[inline(always)]
 pub fn current(slot: u32, now: u32) -> Option<&'static mut Namespace> {
     let namespace = peek(slot)?;
-    if namespace.checked != now {
-        namespace.checked = now;
-        if refresh(slot) != 0 {
-            // Nobody else in this jiffy may take the timers for read.
-            namespace.checked = now.wrapping_sub(1);
-            return None;
-        }
+    is_current(namespace, slot, now).then_some(namespace)
+}
+
+/// Reads the timers of a namespace anew if that was before this jiffy; false if another one has taken
+/// its address.
+#[inline(always)]
+fn is_current(namespace: &mut Namespace, slot: u32, now: u32) -> bool {
+    if namespace.checked == now {
+        return true;
     }
-    Some(namespace)
+    namespace.checked = now;
+    let is_there = refresh(slot) == 0;
+    if !is_there {
+        // Nobody else in this jiffy may take the timers for read.
+        namespace.checked = now.wrapping_sub(1);
+    }
+    is_there
 }
 
 /// The namespace at a kernel address and its slot, its timers as in [`current`]; `None` if it is not
@@ -60,10 +68,11 @@ pub fn current(slot: u32, now: u32) -> Option<&'static mut Namespace> {
 #[inline(always)]
 pub fn find(net: u64, now: u32) -> Option<(u32, &'static mut Namespace)> {
     // Most watches are of one namespace.
-    if peek(0).is_some_and(|first| first.net == net)
-        && let Some(namespace) = current(0, now)
+    if let Some(first) = peek(0)
+        && first.net == net
+        && is_current(first, 0, now)
     {
-        return Some((0, namespace));
+        return Some((0, first));
     }
     let slot = slot(net, now);
     if slot == OUT_OF_SCOPE {

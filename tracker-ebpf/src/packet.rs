@@ -138,10 +138,6 @@ pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
     else {
         return Timer::Unknown as u32;
     };
-    let state = entry.state(proto, entry.status());
-    if record.is_current(entry.timeout(), state, entry.is_stuck(proto)) {
-        return u32::from(record.timer);
-    }
     let mut seen = blank(now);
     let (own, epoch) = (record.flags, record.epoch);
     let lengths = |timer| namespace::length(namespace, timer, epoch);

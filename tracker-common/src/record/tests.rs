@@ -289,13 +289,18 @@ proptest! {
 #[test]
 fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
     let mut sink = List::default();
-    let at = seen(State::TcpEstablished, Timer::TcpEstablished, 1_000, 1_000);
+    let at = seen(State::TcpFinWait, Timer::TcpFinWait, 1_000, 1_000);
     let record = inserted(&at, &mut sink);
     let timeout = 1_000 + ARMED;
-    assert!(record.is_current(timeout, State::TcpEstablished, false));
-    assert!(!record.is_current(timeout + 1, State::TcpEstablished, false));
+    assert!(record.is_current(timeout, State::TcpFinWait, false));
+    assert!(!record.is_current(timeout + 1, State::TcpFinWait, false));
     assert!(!record.is_current(timeout, State::TcpClose, false));
-    assert!(!record.is_current(timeout, State::TcpEstablished, true));
+    assert!(!record.is_current(timeout, State::TcpFinWait, true));
+    let established = Record {
+        state: State::TcpEstablished as u8,
+        ..record
+    };
+    assert!(!established.is_current(timeout, State::TcpEstablished, false));
     let mut looked = record;
     looked.look(&at, &mut sink);
     assert_eq!(looked, record, "a look at what is current changes nothing");
@@ -313,6 +318,6 @@ fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
             ..record
         },
     ] {
-        assert!(!other.is_current(timeout, State::TcpEstablished, false));
+        assert!(!other.is_current(timeout, State::TcpFinWait, false));
     }
 }
