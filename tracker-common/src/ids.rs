@@ -283,8 +283,6 @@ ids! {
         FixedTimeout = "fixed_timeout",
         /// A flowtable forwards the packets past conntrack.
         Offloaded = "offloaded",
-        /// The entry was not in the table yet: the packet begins it.
-        Unconfirmed = "unconfirmed",
         /// A NAT clash entry, which conntrack hides.
         Clash = "clash",
         /// The timer's sysctl changed twice since the entry's last packet.

@@ -82,7 +82,6 @@ fn clash(stage: &mut Stage) -> Result<(), TrafficError> {
 
     let entry = stage.insert("udp", PORT, at, "udp_unreplied", "udp_timeout");
     let causes = &mut stage.ledger.entries[entry].causes;
-    causes.insert("unconfirmed".into(), 2);
     let ports = senders.iter().map(SocketAddr::port).collect::<Vec<_>>();
     match ports[1] {
         // For answers to the second packet there is an entry that conntrack hides and that no hook sees inserted.

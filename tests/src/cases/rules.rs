@@ -60,7 +60,7 @@ fn policy(stage: &mut Stage) -> Result<(), TrafficError> {
     }
     // Met at its insert, by each further packet, and at its death.
     let met = steps.len() as u64 + 1;
-    stage.without_gaps(flow.entry(), &[("unconfirmed", 1), ("policy", met)]);
+    stage.without_gaps(flow.entry(), &[("policy", met)]);
     stage.settle()?;
     stage.router().nft("delete table inet slow\n")?;
     Ok(())

@@ -68,8 +68,7 @@ impl Witness for Scribe {
                     port: packet.tuple.server_port,
                     pickup,
                     before: false,
-                    // The packet that begins an entry is seen before the entry is confirmed.
-                    causes: BTreeMap::from([("unconfirmed".into(), 1)]),
+                    causes: BTreeMap::new(),
                     followed: Followed::Wholly,
                     steps: vec![step],
                     death: None,

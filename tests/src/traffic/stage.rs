@@ -141,8 +141,7 @@ impl Stage {
             port,
             pickup: false,
             before: false,
-            // The packet that begins an entry is seen before the entry is confirmed.
-            causes: BTreeMap::from([("unconfirmed".into(), 1)]),
+            causes: BTreeMap::new(),
             followed: Followed::Wholly,
             steps: vec![step],
             death: None,

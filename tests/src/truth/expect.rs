@@ -21,11 +21,10 @@ const LOSSES: [&str; 5] = [
 ];
 
 /// Causes for which something is not attributed to a timer.
-const UNATTRIBUTED: [&str; 8] = [
+const UNATTRIBUTED: [&str; 7] = [
     "policy",
     "fixed_timeout",
     "offloaded",
-    "unconfirmed",
     "clash",
     "timeout_changed",
     "inconsistent",
@@ -213,7 +212,7 @@ mod tests {
             port: 53,
             pickup: false,
             before: false,
-            causes: BTreeMap::from([("unconfirmed".into(), 1)]),
+            causes: BTreeMap::new(),
             followed: Followed::Wholly,
             steps: vec![
                 step(1000, "udp_unreplied", "udp_timeout"),

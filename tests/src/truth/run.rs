@@ -25,10 +25,8 @@ pub fn expect_run(truth: &TruthFile, watch: &Watch, settings: &BTreeMap<Name, u6
     };
     let mut wants = head(watch, measure);
     let scope = scope(truth, watch);
-    // A packet that begins an entry is seen before the entry is in the table, and one of which none comes as well.
-    let unconfirmed = truth.tally.insert_count() + truth.refused;
     let beside = Beside {
-        causes: BTreeMap::from([("unconfirmed".into(), unconfirmed)]),
+        causes: BTreeMap::new(),
         statistics: None,
     };
     let only = (watch.namespaces.len() == 1).then_some(settings);

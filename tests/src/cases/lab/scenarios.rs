@@ -157,7 +157,6 @@ fn make_room(
             "lifetime",
             "count.",
             "balance.",
-            "unattributed.unconfirmed",
         ]
         .iter()
         .any(|word| path.contains(word))
@@ -168,10 +167,6 @@ fn make_room(
         wants.put(format!("{at}balance.inserted"), Want::Count(all - refused));
         wants.put(format!("{at}balance.destroyed"), Want::Count(all - refused));
         wants.put(format!("{at}balance.lost"), Want::Count(0));
-        wants.put(
-            format!("{at}unattributed.unconfirmed"),
-            Want::Count(all - refused),
-        );
         wants.put(format!("{dead}.state"), Want::Anything);
         wants.put(format!("{dead}.reason"), Want::Anything);
         wants.put(

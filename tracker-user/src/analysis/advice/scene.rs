@@ -135,8 +135,8 @@ impl<'a> Scene<'a> {
             warnings.push(Warning::Unbalanced(self.lost));
         }
         let counters = &self.all.counters;
-        let causes = Cause::ALL.iter().filter(|&&it| it != Cause::Unconfirmed);
-        let missed = causes
+        let missed = Cause::ALL
+            .iter()
             .map(|it| counters.causes[it.id()])
             .fold(0, u64::saturating_add);
         let gaps = counters
