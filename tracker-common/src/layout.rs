@@ -3,6 +3,8 @@
 //! Everything is `repr(C)` without padding. Arrays by id have a power of two of slots, so that
 //! an index can be masked instead of checked.
 
+use core::mem::offset_of;
+
 use crate::{
     Cause, Loss, Proto, Reason, State, Timer,
     histogram::{self, BUCKETS},
@@ -187,6 +189,35 @@ impl Histogram {
     }
 }
 
+/// What is counted of one namespace on one CPU, and what is known there of the namespace: all that a
+/// program needs but for the entry's record, in one value.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bank {
+    /// Kernel address of the namespace's `struct net`; 0 while nobody has asked for it on this CPU.
+    pub net: u64,
+    /// Jiffies, all 64 bits of them, when the following were last taken from the [`Namespace`].
+    pub checked: u64,
+    /// `nf_conntrack_tcp_max_retrans`.
+    pub max_retrans: u32,
+    /// [`Namespace::epoch`].
+    pub epoch: u32,
+    /// Length of each [`Timer`], in jiffies.
+    pub lengths: [u32; Timer::SLOTS],
+    /// Counters.
+    pub counters: Counters,
+    /// Time spent in each [`State`].
+    pub residency: [Histogram; State::SLOTS],
+    /// Resumed gaps under each [`Timer`].
+    pub gap: [Histogram; Timer::SLOTS],
+    /// Longest resumed gap of each entry under each [`Timer`].
+    pub max_gap: [Histogram; Timer::SLOTS],
+    /// Insert to death.
+    pub lifetime: Histogram,
+    /// Removal minus expiry.
+    pub overdue: Histogram,
+}
+
 /// Which histogram: a namespace has one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HistogramId {
@@ -203,19 +234,16 @@ pub enum HistogramId {
 }
 
 impl HistogramId {
-    /// Histograms of one namespace.
-    pub const COUNT: usize = State::SLOTS + 2 * Timer::SLOTS + 2;
-
-    /// Place among the histograms of one namespace, below [`HistogramId::COUNT`].
-    #[inline(always)]
+    /// Where it is in a [`Bank`], in bytes.
     #[must_use]
-    pub const fn place(self) -> usize {
+    pub fn offset(self) -> usize {
+        let nth = |base: usize, id: usize| base + id * size_of::<Histogram>();
         match self {
-            Self::Residency(state) => state.id(),
-            Self::Gap(timer) => State::SLOTS + timer.id(),
-            Self::MaxGap(timer) => State::SLOTS + Timer::SLOTS + timer.id(),
-            Self::Lifetime => State::SLOTS + 2 * Timer::SLOTS,
-            Self::Overdue => State::SLOTS + 2 * Timer::SLOTS + 1,
+            Self::Residency(state) => nth(offset_of!(Bank, residency), state.id()),
+            Self::Gap(timer) => nth(offset_of!(Bank, gap), timer.id()),
+            Self::MaxGap(timer) => nth(offset_of!(Bank, max_gap), timer.id()),
+            Self::Lifetime => offset_of!(Bank, lifetime),
+            Self::Overdue => offset_of!(Bank, overdue),
         }
     }
 
@@ -356,6 +384,12 @@ mod tests {
     #[test]
     fn nothing_is_padded() {
         assert_eq!(
+            size_of::<Bank>(),
+            8 + 8 + 2 * 4 + 4 * Timer::SLOTS
+                + size_of::<Counters>()
+                + (State::SLOTS + 2 * Timer::SLOTS + 2) * size_of::<Histogram>()
+        );
+        assert_eq!(
             size_of::<Namespace>(),
             8 + 4 * 4 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
         );
@@ -401,10 +435,11 @@ mod tests {
 
     #[test]
     fn every_histogram_has_a_place_of_its_own() {
-        let mut taken = [false; HistogramId::COUNT];
-        for id in HistogramId::all() {
-            assert!(!core::mem::replace(&mut taken[id.place()], true), "{id:?}");
-        }
+        let mut offsets: std::vec::Vec<usize> = HistogramId::all().map(HistogramId::offset).collect();
+        offsets.sort_unstable();
+        let apart = |pair: &[usize]| pair[1] - pair[0] >= size_of::<Histogram>();
+        assert!(offsets.windows(2).all(apart), "{offsets:?}");
+        assert!(offsets.iter().all(|at| at + size_of::<Histogram>() <= size_of::<Bank>()));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{Cause, State, Timer, histogram, jiffies};
 
 /// What is kept of a live entry. 48 bytes. Times are in jiffies that wrap as the kernel's timeouts do:
 /// after 198 days of one state at 250 Hz, 49 days at 1,000 Hz.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// When it was last refreshed.
@@ -32,6 +32,17 @@ pub struct Record {
     /// [`Record::POLICY`] and the like.
     pub flags: u8,
     /// The namespace's epoch when the entry was last seen.
+    pub epoch: u32,
+}
+
+/// What a record has from its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Slot of the namespace.
+    pub slot: u8,
+    /// Flags of the record.
+    pub flags: u8,
+    /// The namespace's epoch.
     pub epoch: u32,
 }
 
@@ -114,28 +125,31 @@ impl Record {
 
     /// Begins as the record of an entry that is inserted now.
     #[inline(always)]
-    pub fn insert(&mut self, seen: &Seen, sink: &mut impl Sink) {
+    pub fn insert(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
         sink.entered(seen.state);
-        self.begin(seen, 0, sink);
+        self.begin(seen, origin, sink);
     }
 
     /// Begins as the record of an entry that is older than the watch and is met for the first time.
     #[inline(always)]
-    pub fn adopt(&mut self, seen: &Seen, sink: &mut impl Sink) {
-        self.begin(seen, Self::OLDER | Self::UNSEEN, sink);
+    pub fn adopt(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
+        let flags = origin.flags | Self::OLDER | Self::UNSEEN;
+        self.begin(seen, Origin { flags, ..origin }, sink);
     }
 
     #[inline(always)]
-    fn begin(&mut self, seen: &Seen, flags: u8, sink: &mut impl Sink) {
+    fn begin(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
         *self = Self {
             refreshed: seen.refreshed,
             armed: seen.armed,
             born: seen.now,
             entered: seen.now,
+            max_gap: [0; Timer::PER_ENTRY],
             state: seen.state as u8,
             timer: seen.timer as u8,
-            flags,
-            ..Self::BLANK
+            slot: origin.slot,
+            flags: origin.flags,
+            epoch: origin.epoch,
         };
         self.armed_by(seen.timer, sink);
     }
@@ -182,6 +196,34 @@ impl Record {
             self.entered = changed;
             self.flags &= !Self::UNSEEN;
         }
+    }
+
+    /// Files a gap of so many jiffies in an unchanged state, ended by a refresh by `timer`; false if more
+    /// is to be noted than that, and then nothing was done.
+    #[inline(always)]
+    pub fn goes_on(
+        &mut self,
+        timer: Timer,
+        refreshed: u32,
+        armed: u32,
+        gap: u32,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let Some(known) = Timer::from_id(self.timer as usize) else {
+            return false;
+        };
+        let kept = |of: Timer| self.max_gap.get(sink.opaque(of.place())).copied();
+        let micros = sink.micros(gap);
+        let bucket = histogram::index(micros);
+        let is_longest = kept(known).is_none_or(|longest| bucket >= longest as usize);
+        if is_longest || kept(timer).is_none_or(|longest| longest == 0) {
+            return false;
+        }
+        sink.gap(known, micros, bucket);
+        self.refreshed = refreshed;
+        self.armed = armed;
+        self.timer = timer as u8;
+        true
     }
 
     /// The entry's state ends with the entry, at `end` (jiffies).

@@ -61,6 +61,24 @@ pub fn forgotten(mut number: u64, noise: u64) -> u64 {
     number
 }
 
+/// The same index if it is below `END`, else 0: so that the verifier knows it, in the register that is
+/// used and not in a copy of it that the compiler may check instead.
+#[inline(always)]
+pub fn below<const END: i32>(mut index: u64) -> usize {
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "if {index} < {end} goto 2f",
+            "{index} = 0",
+            "2:",
+            index = inout(reg) index,
+            end = const END,
+            options(pure, nomem, nostack)
+        );
+    }
+    index as usize
+}
+
 /// Puts `new` where `old` is; tells whether it was.
 ///
 /// # Safety

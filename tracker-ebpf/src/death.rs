@@ -8,10 +8,11 @@ use tracker_common::{
 };
 
 use crate::{
+    bank,
     caller::{self, Caller},
     entries::{self, Place},
     entry::{self, Entry, blank, in_table, is_dying},
-    namespace, packet, ports,
+    packet, ports,
     tally::{self, Alone},
 };
 
@@ -55,6 +56,10 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) 
         stranger(ctx, entry);
         return None;
     };
+    if ran_out(entry, place.record) {
+        place.free(entry.address());
+        return None;
+    }
     let record = &*place.record;
     let timeout = record.refreshed.wrapping_add(record.armed);
     if timeout == entry.timeout() && unchanged(ctx, entry, place) {
@@ -62,6 +67,34 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) 
     }
     changed(ctx, entry);
     Some(())
+}
+
+/// Counts the death of an entry, if it has run out of time after its last packet was looked at, as
+/// most do.
+#[inline(always)]
+fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, record: &Record) -> bool {
+    let timeout = entry.timeout();
+    let remaining = jiffies::remaining(timeout, entry::now());
+    if record.flags != 0 || !jiffies::is_expired(remaining) {
+        return false;
+    }
+    let proto = entry.proto();
+    if !matches!(proto, Proto::Udp | Proto::Tcp) {
+        return false;
+    }
+    let state = entry.state(proto, entry.status());
+    if !record.is_current(timeout, state, entry.is_stuck(proto)) {
+        return false;
+    }
+    let Some(bank) = bank::of(u32::from(record.slot)) else {
+        return false;
+    };
+    let overdue = remaining.unsigned_abs();
+    let life = jiffies::between(record.born, timeout);
+    let stay = jiffies::between(record.entered, timeout);
+    let life_us = Alone::new(bank).ran_out(record.state, record.timer, life, stay, overdue);
+    ports::death(record, proto, entry.port(proto), life_us);
+    true
 }
 
 /// Buries an entry if its last packet has been looked at.
@@ -137,15 +170,12 @@ fn stranger<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE
     let now = entry::now();
     let bits = entry.status();
     let proto = entry.proto();
-    let Some((slot, namespace)) = namespace::find(entry.net(), now) else {
-        return;
-    };
-    let Some(mut tally) = Alone::of(slot) else {
+    let Some((slot, bank)) = bank::find(entry.net()) else {
         return;
     };
     if bits & status::NAT_CLASH != 0 {
         // It came into the table past the insert hook, so it does not leave it here either.
-        tally.unattributed(Cause::Clash);
+        Alone::new(bank).unattributed(Cause::Clash);
         return;
     }
     let own = if entry.has_policy() {
@@ -155,12 +185,12 @@ fn stranger<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE
     };
     let mut end = End::of(entry, proto);
     let mut seen = blank(now);
-    let lengths = entry::lengths(namespace);
-    let cause = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen);
+    let lengths = entry::lengths(bank);
+    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
     if !end.unanswered_reset {
         end.timer = seen.timer as u8;
         if let Some(cause) = cause {
-            tally.unattributed(cause);
+            Alone::new(bank).unattributed(cause);
         }
     }
     end.count(ctx, slot as u8, Record::OLDER | Record::UNSEEN, 0);
@@ -241,9 +271,10 @@ impl End {
 #[unsafe(no_mangle)]
 extern "C" fn count(what: u64, overdue: u32, times: u64) -> u32 {
     let [slot, flags, state, timer, reason, ..] = what.to_le_bytes();
-    let Some(mut tally) = Alone::of(u32::from(slot)) else {
+    let Some(bank) = bank::of(u32::from(slot)) else {
         return 0;
     };
+    let mut tally = Alone::new(bank);
     let state = State::from_id(state as usize).unwrap_or(State::Generic);
     let timer = Timer::from_id(timer as usize).unwrap_or(Timer::Unknown);
     let reason = Reason::from_id(reason as usize).unwrap_or(Reason::Deleted);
@@ -268,7 +299,7 @@ extern "C" fn count(what: u64, overdue: u32, times: u64) -> u32 {
 pub fn living(address: u64) -> Option<()> {
     let place = entries::find(address)?;
     let record = &*place.record;
-    let mut tally = Alone::of(u32::from(record.slot))?;
+    let mut tally = Alone::new(bank::of(u32::from(record.slot))?);
     let state = State::from_id(record.state as usize)?;
     if record.flags & Record::UNSEEN == 0 {
         let micros = tally::micros(jiffies::between(record.entered, entry::now()));

@@ -5,7 +5,7 @@ use tracker_common::{
     Cause, Field, Loss, Proto, State, Timer,
     armed::{self, Tcp},
     jiffies,
-    layout::{ABSENT, Namespace},
+    layout::{ABSENT, Bank},
     record::{Record, Seen},
     uapi::{status, tcp},
 };
@@ -178,6 +178,12 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
             && (field!(self, TcpRetrans) != 0 || field!(self, TcpLastWindow) == 0)
     }
 
+    /// Its timeout is not its timer's.
+    #[inline(always)]
+    pub fn has_fixed_timeout(self, bits: u64) -> bool {
+        bits & OWN != 0
+    }
+
     /// State, without the timer.
     #[inline(always)]
     pub fn state(self, proto: Proto, bits: u64) -> State {
@@ -197,7 +203,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
 
     /// The timer that a state of the entry was armed by.
     #[inline(always)]
-    fn timer(
+    pub fn timer(
         self,
         state: State,
         proto: Proto,
@@ -310,6 +316,6 @@ pub fn blank(now: u32) -> Seen {
 
 /// Length of a namespace's timers now, for an entry that is refreshed now.
 #[inline(always)]
-pub fn lengths(namespace: &Namespace) -> impl Fn(Timer) -> Option<u32> {
-    |timer| Some(namespace.now[index::masked::<{ Timer::SLOTS }>(timer.id(), namespace.epoch)])
+pub fn lengths(bank: &Bank) -> impl Fn(Timer) -> Option<u32> {
+    |timer| Some(bank.lengths[index::masked::<{ Timer::SLOTS }>(timer.id(), bank.epoch)])
 }

@@ -4,27 +4,27 @@ use aya_ebpf::EbpfContext;
 use aya_log_ebpf::warn;
 use tracker_common::{
     Cause, Loss, Proto, Timer,
-    layout::Namespace,
-    record::{Record, Seen, Sink},
+    layout::Bank,
+    record::{Origin, Record, Seen, Sink},
 };
 
 use crate::{
+    bank,
     entries::{self, Place},
     entry::{self, Entry, blank},
-    namespace, ports,
+    ports,
     tally::{self, Alone, Tally},
 };
 
 /// Entry of `__nf_conntrack_hash_insert`: tuple, state and absolute timeout are final.
 #[inline(always)]
 pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
-    let now = entry::now();
-    let (slot, namespace) = namespace::find(entry.net(), now)?;
+    let (slot, bank) = bank::find(entry.net())?;
     // What is known of a protocol is left out: most entries are of these two.
     match entry.proto() {
-        Proto::Udp => enters(ctx, entry, Proto::Udp, slot, namespace),
-        Proto::Tcp => enters(ctx, entry, Proto::Tcp, slot, namespace),
-        proto => other(ctx, entry, proto as u32, slot, namespace),
+        Proto::Udp => enters(ctx, entry, Proto::Udp, slot, bank),
+        Proto::Tcp => enters(ctx, entry, Proto::Tcp, slot, bank),
+        proto => other(ctx, entry, proto as u32, slot, bank),
     };
     Some(())
 }
@@ -36,10 +36,10 @@ fn other<C: EbpfContext, const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     proto: u32,
     slot: u32,
-    namespace: &Namespace,
+    bank: &mut Bank,
 ) {
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
-    enters(ctx, entry, proto, slot, namespace);
+    enters(ctx, entry, proto, slot, bank);
 }
 
 #[inline(always)]
@@ -48,20 +48,24 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     proto: Proto,
     slot: u32,
-    namespace: &Namespace,
+    bank: &mut Bank,
 ) {
     let now = entry::now();
-    let Some(mut tally) = Alone::of(slot) else {
-        return;
-    };
     let own = if entry.has_policy() {
         Record::POLICY
     } else {
         0
     };
     let mut seen = blank(now);
-    let lengths = entry::lengths(namespace);
-    if let Some(cause) = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen) {
+    let lengths = entry::lengths(bank);
+    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
+    let origin = Origin {
+        slot: slot as u8,
+        flags: own,
+        epoch: bank.epoch,
+    };
+    let mut tally = Alone::new(bank);
+    if let Some(cause) = cause {
         tally.unattributed(cause);
     } else if now.wrapping_sub(seen.refreshed) > 1 {
         // Created by hand, with a timeout of its own.
@@ -78,10 +82,11 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         tally.entered(seen.state);
         return;
     };
-    place.record.insert(&seen, &mut tally);
-    place.record.slot = slot as u8;
-    place.record.flags |= own | other;
-    place.record.epoch = namespace.epoch;
+    let origin = Origin {
+        flags: own | other,
+        ..origin
+    };
+    place.record.insert(&seen, origin, &mut tally);
     place.show(entry.address());
 }
 
@@ -91,15 +96,11 @@ pub fn adopt<C: EbpfContext, const SHARED: bool>(
     ctx: &C,
     address: u64,
     seen: &Seen,
-    place: (u32, u8, u32),
-    tally: &mut Tally<SHARED>,
+    origin: Origin,
+    tally: &mut Tally<'_, SHARED>,
 ) {
-    let (slot, own, epoch) = place;
     if let Some(mut place) = take(ctx, address) {
-        place.record.adopt(seen, tally);
-        place.record.slot = slot as u8;
-        place.record.flags |= own;
-        place.record.epoch = epoch;
+        place.record.adopt(seen, origin, tally);
         place.show(address);
     }
 }

@@ -8,6 +8,7 @@
 #![feature(asm_experimental_arch)]
 
 mod asm;
+mod bank;
 mod bench;
 mod caller;
 mod config;

@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use tracker_common::{
-    layout::{Counters, ENTRY_BYTES, Group, Histogram, Losses, Namespace, PortPlace},
+    layout::{Bank, ENTRY_BYTES, Group, Losses, Namespace, PortPlace},
     record::Record,
 };
 
@@ -31,14 +31,10 @@ pub static ENTRIES: Array<Group> = Array::with_max_entries(1, MAPPED);
 #[map]
 pub static OVERFLOW: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0);
 
-/// Counters by slot of the namespace and CPU. Written by every program, read by user space.
+/// Counters and histograms by slot of the namespace and CPU. Written by every program, read by user
+/// space: the counters always, a histogram when a counter says that it changed.
 #[map]
-pub static COUNTERS: Array<Counters> = Array::with_max_entries(1, MAPPED);
-
-/// Histograms by slot of the namespace, place and CPU. Written by every program, read by user
-/// space when a counter says that it changed.
-#[map]
-pub static HISTOGRAMS: Array<Histogram> = Array::with_max_entries(1, MAPPED);
+pub static BANKS: Array<Bank> = Array::with_max_entries(1, MAPPED);
 
 /// By CPU. Written by every program, read by user space.
 #[map]

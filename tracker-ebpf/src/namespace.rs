@@ -9,7 +9,7 @@ use tracker_common::{
 };
 
 use crate::{
-    config,
+    bank, config,
     index::{masked, opaque},
     maps::{NAMESPACES, OWNERS, SCOPE, SLOTS, STACK},
     tally,
@@ -39,18 +39,10 @@ pub fn peek(slot: u32) -> Option<&'static mut Namespace> {
         .map(|namespace| unsafe { &mut *namespace })
 }
 
-/// The watched namespace in a slot, its timers read anew if that was before this jiffy; `None` if
-/// another namespace has taken its address.
-#[inline(always)]
-pub fn current(slot: u32, now: u32) -> Option<&'static mut Namespace> {
-    let namespace = peek(slot)?;
-    is_current(namespace, slot, now).then_some(namespace)
-}
-
 /// Reads the timers of a namespace anew if that was before this jiffy; false if another one has taken
 /// its address.
 #[inline(always)]
-fn is_current(namespace: &mut Namespace, slot: u32, now: u32) -> bool {
+pub fn is_current(namespace: &mut Namespace, slot: u32, now: u32) -> bool {
     if namespace.checked == now {
         return true;
     }
@@ -63,32 +55,19 @@ fn is_current(namespace: &mut Namespace, slot: u32, now: u32) -> bool {
     is_there
 }
 
-/// The namespace at a kernel address and its slot, its timers as in [`current`]; `None` if it is not
-/// watched.
-#[inline(always)]
-pub fn find(net: u64, now: u32) -> Option<(u32, &'static mut Namespace)> {
-    // Most watches are of one namespace.
-    if let Some(first) = peek(0)
-        && first.net == net
-        && is_current(first, 0, now)
-    {
-        return Some((0, first));
-    }
-    let slot = slot(net, now);
-    if slot == OUT_OF_SCOPE {
-        return None;
-    }
-    Some((slot, peek(slot)?))
-}
-
-/// Slot of the namespace at a kernel address, which is not the first slot's.
+/// Slot of the namespace at a kernel address, this CPU's bank of it up to date; [`OUT_OF_SCOPE`] if
+/// it is not watched.
 #[inline(never)]
-fn slot(net: u64, now: u32) -> u32 {
+pub fn slot(net: u64) -> u32 {
     // SAFETY: the value is copied out at once.
-    match unsafe { SLOTS.get(net) } {
-        Some(&slot) if slot == OUT_OF_SCOPE || current(slot, now).is_some() => slot,
+    let slot = match unsafe { SLOTS.get(net) } {
+        Some(&slot) if slot == OUT_OF_SCOPE || bank::update(slot) == 0 => return slot,
         _ => register(plain(net)),
+    };
+    if slot != OUT_OF_SCOPE {
+        bank::update(slot);
     }
+    slot
 }
 
 /// An address as a plain number: what the verifier takes for a pointer, a function that is verified on

@@ -3,13 +3,13 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
-    Cause, Proto, State, Timer,
-    record::{Record, Sink},
+    Cause, Proto, State, Timer, jiffies,
+    record::{Origin, Record, Sink},
     uapi::status,
 };
 
 use crate::{
-    entries,
+    bank, entries,
     entry::{self, Entry, blank, in_table},
     insert, namespace,
     tally::Shared,
@@ -25,15 +25,13 @@ pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
     let bits = entry.status();
     if !in_table(bits) {
         // The packet that begins an entry comes here before the entry is in the table.
-        let (slot, _) = namespace::find(entry.net(), entry::now())?;
-        Shared::of(slot)?.unattributed(Cause::Unconfirmed);
         return None;
     }
     let Some(place) = entries::find(entry.address()) else {
         unknown(ctx, entry, proto as u32);
         return None;
     };
-    if !is_quiet(entry, proto, bits, place.record) {
+    if !is_quiet(entry, proto, bits, place.record) && !goes_on(entry, proto, bits, place.record) {
         known(ctx, entry, proto as u32, place.record, 0);
     }
     Some(())
@@ -80,22 +78,62 @@ fn is_quiet<const IN_PLACE: bool>(
 /// seen armed before.
 #[inline(always)]
 fn rearm(record: &mut Record, armed: u32) -> bool {
-    let Some(namespace) = namespace::peek(u32::from(record.slot)) else {
+    let Some(bank) = bank::of(u32::from(record.slot)) else {
         return false;
     };
-    let timer = if armed == namespace.now[Timer::TcpEstablished.id()] {
+    let timer = if armed == bank.lengths[Timer::TcpEstablished.id()] {
         Timer::TcpEstablished
-    } else if armed == namespace.now[Timer::TcpUnacknowledged.id()] {
+    } else if armed == bank.lengths[Timer::TcpUnacknowledged.id()] {
         Timer::TcpUnacknowledged
     } else {
         return false;
     };
-    if record.epoch != namespace.epoch || record.max_gap[timer.place()] == 0 {
+    if record.epoch != bank.epoch || record.max_gap[timer.place()] == 0 {
         return false;
     }
     record.timer = timer as u8;
     record.armed = armed;
     true
+}
+
+/// Files the gap before the last refresh of an entry that has stayed in its state, if nothing else is
+/// to be noted: so it is with most packets in a later jiffy.
+#[inline(always)]
+fn goes_on<const IN_PLACE: bool>(
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
+    bits: u64,
+    record: &mut Record,
+) -> bool {
+    if matches!(proto, Proto::Gre) || entry.has_fixed_timeout(bits) || record.has_own_timeout() {
+        return false;
+    }
+    let state = entry.state(proto, bits);
+    if record.state != state as u8 || record.timer == Timer::Unknown as u8 {
+        return false;
+    }
+    let Some(bank) = bank::current(u32::from(record.slot)) else {
+        return false;
+    };
+    if bank.epoch != record.epoch {
+        return false;
+    }
+    let (now, timeout) = (entry::now(), entry.timeout());
+    let remaining = jiffies::remaining(timeout, now);
+    let (timer, armed) = {
+        let lengths = entry::lengths(bank);
+        let timer = entry.timer(state, proto, bits, remaining, bank.max_retrans, &lengths);
+        (timer, lengths(timer).unwrap_or(0))
+    };
+    let refreshed = timeout.wrapping_sub(armed);
+    let gap = refreshed.wrapping_sub(record.refreshed);
+    let since = now.wrapping_sub(refreshed);
+    // What is older than it can be, or lies ahead, is looked at closely.
+    if matches!(timer, Timer::Unknown) || gap == 0 || gap > record.armed || since > armed {
+        return false;
+    }
+    let mut tally = Shared::new(bank);
+    record.goes_on(timer, refreshed, armed, gap, &mut tally)
 }
 
 /// Brings a record up to date with its entry.
@@ -108,11 +146,11 @@ fn known<C: EbpfContext, const IN_PLACE: bool>(
     unhooked: u32,
 ) {
     let slot = u32::from(record.slot);
-    let Some(namespace) = namespace::current(slot, entry::now()) else {
+    let Some(bank) = bank::current(slot) else {
         return;
     };
     catch_up(ctx, entry, proto, record, unhooked);
-    record.epoch = namespace.epoch;
+    record.epoch = bank.epoch;
 }
 
 /// In place of the id of a protocol: the entry's.
@@ -134,10 +172,10 @@ pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
     // Looked up here, so that what calls for several protocols is verified once.
     let proto = Proto::from_id(proto as usize).unwrap_or_else(|| entry.proto());
     let slot = u32::from(record.slot);
-    let (Some(namespace), Some(mut tally)) = (namespace::current(slot, now), Shared::of(slot))
-    else {
+    let (Some(bank), Some(namespace)) = (bank::current(slot), namespace::peek(slot)) else {
         return Timer::Unknown as u32;
     };
+    let mut tally = Shared::new(bank);
     let mut seen = blank(now);
     let (own, epoch) = (record.flags, record.epoch);
     let lengths = |timer| namespace::length(namespace, timer, epoch);
@@ -186,10 +224,7 @@ fn note(record: &mut Record, bits: u64) {
 fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>, proto: u32) {
     let now = entry::now();
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
-    let Some((slot, namespace)) = namespace::find(entry.net(), now) else {
-        return;
-    };
-    let Some(mut tally) = Shared::of(slot) else {
+    let Some((slot, bank)) = bank::find(entry.net()) else {
         return;
     };
     let own = if entry.has_policy() {
@@ -198,10 +233,16 @@ fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>
         0
     };
     let mut seen = blank(now);
-    let lengths = entry::lengths(namespace);
-    if let Some(cause) = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen) {
+    let lengths = entry::lengths(bank);
+    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
+    let origin = Origin {
+        slot: slot as u8,
+        flags: own,
+        epoch: bank.epoch,
+    };
+    let mut tally = Shared::new(bank);
+    if let Some(cause) = cause {
         tally.unattributed(cause);
     }
-    let place = (slot, own, namespace.epoch);
-    insert::adopt(ctx, entry.address(), &seen, place, &mut tally);
+    insert::adopt(ctx, entry.address(), &seen, origin, &mut tally);
 }

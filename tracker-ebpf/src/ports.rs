@@ -11,7 +11,12 @@ use crate::maps::{self, PORTS};
 /// Counts an insert; gives the flag of a record whose port has no place of its own.
 #[inline(always)]
 pub fn insert(slot: u32, proto: Proto, port: u16) -> u8 {
-    count_port(key(slot, proto, port), INSERT) as u8
+    let key = key(slot, proto, port);
+    if let Some(used) = first(key) {
+        used.inserts += 1;
+        return 0;
+    }
+    count_port(key, INSERT) as u8
 }
 
 /// Counts the death of an entry that was seen inserted.
@@ -23,7 +28,16 @@ pub fn death(record: &Record, proto: Proto, port: u16, lifetime_us: u64) {
     } else {
         PortKey::other(slot).packed()
     };
-    count_port(key, lifetime_us);
+    match first(key) {
+        Some(used) => bury(used, lifetime_us),
+        None => _ = count_port(key, lifetime_us),
+    }
+}
+
+#[inline(always)]
+fn bury(used: &mut PortUse, lifetime_us: u64) {
+    used.deaths += 1;
+    used.entry_us += lifetime_us;
 }
 
 /// In place of a lifetime: an insert.
@@ -40,8 +54,7 @@ extern "C" fn count_port(key: u64, lifetime_us: u64) -> u32 {
         if lifetime_us == INSERT {
             used.inserts += 1;
         } else {
-            used.deaths += 1;
-            used.entry_us += lifetime_us;
+            bury(used, lifetime_us);
         }
     }
     u32::from(flag)
@@ -55,6 +68,15 @@ fn key(slot: u32, proto: Proto, port: u16) -> u64 {
         proto: proto as u32,
     }
     .packed()
+}
+
+/// This CPU's place for a key if it is the first that it may be in, as most are.
+#[inline(always)]
+fn first(key: u64) -> Option<&'static mut PortUse> {
+    let place = PORTS.get_ptr_mut(maps::cpu() * PORT_BANK + PortKey::place(key))?;
+    // SAFETY: as in `find`.
+    let place = unsafe { &mut *place };
+    (place.key == key).then_some(&mut place.used)
 }
 
 /// This CPU's place for a key; `None` if others have taken all that it may be in.

@@ -1,15 +1,16 @@
 //! Where findings are counted.
 
 use tracker_common::{
-    Cause, Loss, Proto, Reason, State, Timer, histogram,
-    layout::{Counters, Histogram, HistogramId},
+    Cause, Loss, Proto, Reason, State, Timer,
+    histogram::{self, BUCKETS},
+    layout::{Bank, Histogram},
     record::{Outcome, Sink},
 };
 
 use crate::{
     asm, config,
-    index::{self, masked},
-    maps::{self, COUNTERS, HISTOGRAMS, LOSSES},
+    index,
+    maps::{self, LOSSES},
 };
 
 /// Counts a loss.
@@ -35,32 +36,29 @@ pub fn micros(jiffies: u32) -> u64 {
     u64::from(jiffies) * u64::from(config::TICK.load()) >> 10
 }
 
-/// The counters and histograms of one namespace on this CPU.
+/// Counts in a [`Bank`].
 ///
 /// `SHARED`: the program may be interrupted by another one on this CPU, so it counts by instructions
 /// that cannot be.
-pub struct Tally<const SHARED: bool> {
-    counters: &'static mut Counters,
-    /// Index of this CPU's value of the first histogram.
-    first: u32,
+pub struct Tally<'a, const SHARED: bool> {
+    bank: &'a mut Bank,
+    /// Any number, of which the verifier knows nothing.
+    noise: u32,
 }
 
 /// Of programs that run with interrupts by other programs held off.
-pub type Alone = Tally<false>;
+pub type Alone<'a> = Tally<'a, false>;
 /// Of programs that may be interrupted.
-pub type Shared = Tally<true>;
+pub type Shared<'a> = Tally<'a, true>;
 
-impl<const SHARED: bool> Tally<SHARED> {
-    /// Those in a slot.
+impl<'a, const SHARED: bool> Tally<'a, SHARED> {
+    /// Counts in this bank.
     #[inline(always)]
-    pub fn of(slot: u32) -> Option<Self> {
-        let cpu = maps::cpu();
-        let counters = COUNTERS.get_ptr_mut(slot * config::CPUS.load() + cpu)?;
-        // SAFETY: this CPU's value, which lives as long as the map.
-        Some(Self {
-            counters: unsafe { &mut *counters },
-            first: slot * HistogramId::COUNT as u32 * config::CPUS.load() + cpu,
-        })
+    pub fn new(bank: &'a mut Bank) -> Self {
+        Self {
+            noise: bank.epoch,
+            bank,
+        }
     }
 
     #[inline(always)]
@@ -80,133 +78,153 @@ impl<const SHARED: bool> Tally<SHARED> {
 
     #[inline(always)]
     fn bucket(histogram: &mut Histogram, index: usize, by: u32) {
-        if let Some(bucket) = histogram.buckets.get_mut(index) {
-            if SHARED {
-                // SAFETY: a bucket of a map, aligned.
-                unsafe { asm::add_u32(bucket, by) };
-            } else {
-                *bucket = bucket.wrapping_add(by);
-            }
+        let index = asm::below::<{ BUCKETS as i32 }>(index as u64);
+        // SAFETY: in the array.
+        let bucket = unsafe { &mut *histogram.buckets.as_mut_ptr().add(index) };
+        if SHARED {
+            // SAFETY: a bucket of a map, aligned.
+            unsafe { asm::add_u32(bucket, by) };
+        } else {
+            *bucket = bucket.wrapping_add(by);
         }
     }
 
     #[inline(always)]
-    fn histogram(&self, id: HistogramId) -> Option<&'static mut Histogram> {
-        let index = self.first + id.place() as u32 * config::CPUS.load();
-        // SAFETY: this CPU's value, which lives as long as the map.
-        HISTOGRAMS
-            .get_ptr_mut(index)
-            .map(|histogram| unsafe { &mut *histogram })
+    fn value(histogram: &mut Histogram, micros: u64, bucket: usize) {
+        Self::add(&mut histogram.sum_us, micros);
+        if micros > histogram.max_us {
+            histogram.max_us = micros;
+        }
+        Self::bucket(histogram, bucket, 1);
     }
 
     #[inline(always)]
-    fn value(&self, id: HistogramId, micros: u64, bucket: usize) {
-        if let Some(histogram) = self.histogram(id) {
-            Self::add(&mut histogram.sum_us, micros);
-            if micros > histogram.max_us {
-                histogram.max_us = micros;
-            }
-            Self::bucket(histogram, index::opaque(bucket, self.first), 1);
-        }
+    fn masked<const N: usize>(&self, id: usize) -> usize {
+        index::masked::<N>(id, self.noise)
     }
 
     /// Counts an insert.
     #[inline(always)]
     pub fn insert(&mut self, proto: Proto, pickup: bool) {
-        let id = masked::<{ Proto::SLOTS }>(proto.id(), self.first);
-        Self::count(&mut self.counters.inserts[id]);
+        let id = self.masked::<{ Proto::SLOTS }>(proto.id());
+        Self::count(&mut self.bank.counters.inserts[id]);
         if pickup {
-            Self::count(&mut self.counters.pickups[id]);
+            Self::count(&mut self.bank.counters.pickups[id]);
         }
     }
 
     /// Counts a death.
     #[inline(always)]
     pub fn death(&mut self, state: State, reason: Reason) {
-        Self::count(
-            &mut self.counters.deaths[masked::<{ State::SLOTS }>(state.id(), self.first)]
-                [masked::<{ Reason::SLOTS }>(reason.id(), self.first)],
-        );
+        let row = self.masked::<{ State::SLOTS }>(state.id());
+        let column = self.masked::<{ Reason::SLOTS }>(reason.id());
+        Self::count(&mut self.bank.counters.deaths[row][column]);
     }
 
     /// Counts an expiry that was removed so many jiffies late.
     #[inline(always)]
     pub fn expiry(&mut self, timer: Timer, overdue: u32) {
-        Self::count(
-            &mut self.counters.timer_expired[masked::<{ Timer::SLOTS }>(timer.id(), self.first)],
-        );
-        let micros = self.micros(overdue);
-        self.value(HistogramId::Overdue, micros, histogram::index(micros));
+        let id = self.masked::<{ Timer::SLOTS }>(timer.id());
+        Self::count(&mut self.bank.counters.timer_expired[id]);
+        let (micros, bucket) = self.placed(overdue);
+        Self::value(&mut self.bank.overdue, micros, bucket);
+    }
+
+    /// Counts the death of an entry that ran out of time: ids of its state and of the timer that armed
+    /// it, its life and its stay in the state in jiffies, and how many jiffies late it was removed. Gives
+    /// the life in µs.
+    #[inline(always)]
+    pub fn ran_out(&mut self, state: u8, timer: u8, life: u32, stay: u32, overdue: u32) -> u64 {
+        let state = self.masked::<{ State::SLOTS }>(state as usize);
+        let timer = self.masked::<{ Timer::SLOTS }>(timer as usize);
+        let counters = &mut self.bank.counters;
+        Self::count(&mut counters.deaths[state][Reason::Expired.id()]);
+        Self::count(&mut counters.timer_expired[timer]);
+        Self::count(&mut counters.expired[state]);
+        let (life_us, in_life) = self.placed(life);
+        // Many never leave the state that they begin in.
+        let (stay_us, in_stay) = if stay == life {
+            (life_us, in_life)
+        } else {
+            self.placed(stay)
+        };
+        let (overdue_us, in_overdue) = self.placed(overdue);
+        Self::value(&mut self.bank.lifetime, life_us, in_life);
+        Self::value(&mut self.bank.residency[state], stay_us, in_stay);
+        Self::value(&mut self.bank.overdue, overdue_us, in_overdue);
+        life_us
+    }
+
+    /// So many jiffies in µs, and the bucket that they fall into.
+    #[inline(always)]
+    fn placed(&self, jiffies: u32) -> (u64, usize) {
+        let micros = micros(jiffies);
+        (micros, histogram::index(micros))
     }
 
     /// Counts a lifetime.
     #[inline(always)]
-    pub fn lifetime(&self, jiffies: u32) {
-        let micros = micros(jiffies);
-        self.value(HistogramId::Lifetime, micros, histogram::index(micros));
+    pub fn lifetime(&mut self, jiffies: u32) {
+        let (micros, bucket) = self.placed(jiffies);
+        Self::value(&mut self.bank.lifetime, micros, bucket);
     }
 
     /// Counts what a living entry has spent in its state.
     #[inline(always)]
     pub fn living(&mut self, state: State, micros: u64) {
-        Self::add(
-            &mut self.counters.live_us[masked::<{ State::SLOTS }>(state.id(), self.first)],
-            micros,
-        );
+        let id = self.masked::<{ State::SLOTS }>(state.id());
+        Self::add(&mut self.bank.counters.live_us[id], micros);
     }
 }
 
-impl<const SHARED: bool> Sink for Tally<SHARED> {
+impl<const SHARED: bool> Sink for Tally<'_, SHARED> {
     #[inline(always)]
     fn entered(&mut self, state: State) {
-        Self::count(&mut self.counters.entered[masked::<{ State::SLOTS }>(state.id(), self.first)]);
+        let id = self.masked::<{ State::SLOTS }>(state.id());
+        Self::count(&mut self.bank.counters.entered[id]);
     }
 
     #[inline(always)]
     fn left(&mut self, state: State, outcome: Outcome, jiffies: u32) {
-        let id = masked::<{ State::SLOTS }>(state.id(), self.first);
+        let id = self.masked::<{ State::SLOTS }>(state.id());
         Self::count(match outcome {
-            Outcome::MovedOn => &mut self.counters.moved_on[id],
-            Outcome::Expired => &mut self.counters.expired[id],
-            Outcome::Killed => &mut self.counters.killed[id],
+            Outcome::MovedOn => &mut self.bank.counters.moved_on[id],
+            Outcome::Expired => &mut self.bank.counters.expired[id],
+            Outcome::Killed => &mut self.bank.counters.killed[id],
         });
-        let micros = self.micros(jiffies);
-        self.value(
-            HistogramId::Residency(state),
-            micros,
-            histogram::index(micros),
-        );
+        let (micros, bucket) = self.placed(jiffies);
+        Self::value(&mut self.bank.residency[id], micros, bucket);
     }
 
     #[inline(always)]
     fn gap(&mut self, timer: Timer, micros: u64, bucket: usize) {
-        Self::count(&mut self.counters.gaps[masked::<{ Timer::SLOTS }>(timer.id(), self.first)]);
-        self.value(HistogramId::Gap(timer), micros, bucket);
+        let id = self.masked::<{ Timer::SLOTS }>(timer.id());
+        Self::count(&mut self.bank.counters.gaps[id]);
+        Self::value(&mut self.bank.gap[id], micros, bucket);
     }
 
     #[inline(always)]
     fn max_gap(&mut self, timer: Timer, from: Option<usize>, to: usize, micros: u64) {
+        let id = self.masked::<{ Timer::SLOTS }>(timer.id());
         let Some(from) = from else {
-            Self::count(
-                &mut self.counters.connections[masked::<{ Timer::SLOTS }>(timer.id(), self.first)],
-            );
+            Self::count(&mut self.bank.counters.connections[id]);
             return;
         };
-        if let Some(histogram) = self.histogram(HistogramId::MaxGap(timer)) {
-            if micros > histogram.max_us {
-                histogram.max_us = micros;
-            }
-            // Nobody is counted in the first bucket: it holds whoever is in no other.
-            if from != 0 {
-                Self::bucket(histogram, index::opaque(from, self.first), u32::MAX);
-            }
-            Self::bucket(histogram, index::opaque(to, self.first), 1);
+        let histogram = &mut self.bank.max_gap[id];
+        if micros > histogram.max_us {
+            histogram.max_us = micros;
         }
+        // Nobody is counted in the first bucket: it holds whoever is in no other.
+        if from != 0 {
+            Self::bucket(histogram, from, u32::MAX);
+        }
+        Self::bucket(histogram, to, 1);
     }
 
     #[inline(always)]
     fn unattributed(&mut self, cause: Cause) {
-        Self::count(&mut self.counters.causes[masked::<{ Cause::SLOTS }>(cause.id(), self.first)]);
+        let id = self.masked::<{ Cause::SLOTS }>(cause.id());
+        Self::count(&mut self.bank.counters.causes[id]);
     }
 
     #[inline(always)]
@@ -216,6 +234,6 @@ impl<const SHARED: bool> Sink for Tally<SHARED> {
 
     #[inline(always)]
     fn opaque(&self, index: usize) -> usize {
-        index::opaque(index, self.first)
+        index::opaque(index, self.noise)
     }
 }

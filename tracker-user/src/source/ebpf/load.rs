@@ -7,7 +7,7 @@ use aya::{
 };
 use tracker_common::{
     CONTRACT_VERSION, Field,
-    layout::{Counters, Group, Histogram, HistogramId, Namespace, PORT_BANK, PortPlace},
+    layout::{Bank, Group, Namespace, PORT_BANK, PortPlace},
     record::Record,
 };
 
@@ -63,11 +63,10 @@ pub struct Plan<'a> {
 pub fn map_bytes(plan: &Plan<'_>) -> u64 {
     let element = 48 + size_of::<u64>() + size_of::<Record>();
     let ports = PORT_BANK as usize * size_of::<PortPlace>();
-    let bank = size_of::<Counters>() + HistogramId::COUNT * size_of::<Histogram>();
     let bytes = |count: u32, size: usize| u64::from(count) * size as u64;
     bytes(plan.groups, size_of::<Group>())
         + bytes(plan.overflow(), element)
-        + bytes(plan.slots * plan.cpus, bank)
+        + bytes(plan.slots * plan.cpus, size_of::<Bank>())
         + bytes(plan.cpus, ports)
         + bytes(plan.slots, size_of::<Namespace>())
 }
@@ -191,8 +190,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .override_global(aya_log::LEVEL, &plan.log_level, true)
         .map_max_entries("ENTRIES", plan.groups.max(1))
         .map_max_entries("OVERFLOW", plan.overflow())
-        .map_max_entries("COUNTERS", banks)
-        .map_max_entries("HISTOGRAMS", banks * HistogramId::COUNT as u32)
+        .map_max_entries("BANKS", banks)
         .map_max_entries("LOSSES", plan.cpus)
         .map_max_entries("NAMESPACES", plan.slots)
         .map_max_entries("PORTS", plan.cpus * PORT_BANK)

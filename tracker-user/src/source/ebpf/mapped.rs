@@ -6,8 +6,8 @@ use aya::{
     Ebpf,
     maps::{Map, MapData},
 };
-use memmap2::MmapOptions;
-use tracker_common::layout::{Counters, Group, Histogram, Losses, Namespace, PortPlace};
+use memmap2::{MmapOptions, MmapRaw};
+use tracker_common::layout::{Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace};
 
 /// A value that the kernel writes while it is read.
 ///
@@ -25,7 +25,7 @@ macro_rules! words {
     };
 }
 
-words!(Counters, Group, Histogram, Losses, Namespace, PortPlace);
+words!(Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace);
 
 /// An array in the kernel, of which a part is mapped for as long as it is read.
 ///
@@ -57,32 +57,67 @@ impl<'a, T: Words> Mapped<'a, T> {
 
     /// Shows `count` values one after another, from `first` on.
     pub fn read(&self, first: u32, count: u32, mut show: impl FnMut(&T)) -> io::Result<()> {
-        let end = first.checked_add(count).filter(|&end| end <= self.len);
-        if end.is_none() {
-            return Err(io::Error::other(format!(
-                "values {first} and {count} more are not in an array of {}",
-                self.len
-            )));
-        }
-        let window = MmapOptions::new()
-            .offset(u64::from(first) * size_of::<T>() as u64)
-            .len(count as usize * size_of::<T>())
-            .map_raw_read_only(&self.map.fd().as_fd())?;
-        let mut value = Box::new(MaybeUninit::<T>::uninit());
+        self.check(first, count)?;
+        let window = self.window(first, 0, count as usize * size_of::<T>())?;
+        let mut value = Box::new_uninit();
         for i in 0..count as usize {
-            // SAFETY: in the window, which lives until the end of this function.
-            let from = unsafe { window.as_ptr().add(i * size_of::<T>()) };
-            let to = value.as_mut_ptr().cast::<u64>();
-            for word in 0..size_of::<T>() / 8 {
-                // SAFETY: as above; aligned (`Words`). The kernel may write at the same time, a
-                // word at a time, so the read is volatile.
-                let read = unsafe { from.cast::<u64>().add(word).read_volatile() };
-                // SAFETY: in the value, and aligned (`Words`).
-                unsafe { to.add(word).write(read) };
-            }
-            // SAFETY: every word was written, and any words are a value (`Words`).
-            show(unsafe { value.assume_init_ref() });
+            // SAFETY: in the window.
+            show(unsafe { copy(window.as_ptr().add(i * size_of::<T>()).cast(), &mut value) });
         }
         Ok(())
     }
+
+    /// Shows what lies `offset` bytes into each of `count` values, from `first` on.
+    pub fn read_part<P: Words>(
+        &self,
+        first: u32,
+        count: u32,
+        offset: usize,
+        mut show: impl FnMut(&P),
+    ) -> io::Result<()> {
+        self.check(first, count)?;
+        if offset % 8 != 0 || offset + size_of::<P>() > size_of::<T>() {
+            return Err(io::Error::other(format!("no part lies at {offset}")));
+        }
+        let mut value = Box::new_uninit();
+        for nth in first..first + count {
+            let window = self.window(nth, offset, size_of::<P>())?;
+            // SAFETY: in the window.
+            show(unsafe { copy(window.as_ptr().cast(), &mut value) });
+        }
+        Ok(())
+    }
+
+    fn check(&self, first: u32, count: u32) -> io::Result<()> {
+        match first.checked_add(count) {
+            Some(end) if end <= self.len => Ok(()),
+            _ => Err(io::Error::other(format!(
+                "values {first} and {count} more are not in an array of {}",
+                self.len
+            ))),
+        }
+    }
+
+    fn window(&self, nth: u32, offset: usize, bytes: usize) -> io::Result<MmapRaw> {
+        MmapOptions::new()
+            .offset(u64::from(nth) * size_of::<T>() as u64 + offset as u64)
+            .len(bytes)
+            .map_raw_read_only(&self.map.fd().as_fd())
+    }
+}
+
+/// Copies a value that the kernel may write at the same time.
+///
+/// # Safety
+/// `from` must be valid for reads of a value, and aligned to 8 bytes.
+unsafe fn copy<T: Words>(from: *const u64, value: &mut MaybeUninit<T>) -> &T {
+    let to = value.as_mut_ptr().cast::<u64>();
+    for word in 0..size_of::<T>() / 8 {
+        // SAFETY: as promised by the caller. The kernel writes a word at a time, so the read is volatile.
+        let read = unsafe { from.add(word).read_volatile() };
+        // SAFETY: in the value, and aligned (`Words`).
+        unsafe { to.add(word).write(read) };
+    }
+    // SAFETY: every word was written, and any words are a value (`Words`).
+    unsafe { value.assume_init_ref() }
 }

@@ -1,10 +1,10 @@
 //! Maps added up over the CPUs.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, mem::offset_of};
 
 use tracker_common::{
     Loss, State, Timer,
-    layout::{Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse},
+    layout::{Bank, Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse},
 };
 
 use super::mapped::{Mapped, Words};
@@ -105,11 +105,28 @@ impl Add for PortUse {
     }
 }
 
-/// Sum over the CPUs of the values with an index.
-pub fn sum<T: Add + Words>(map: &Mapped<'_, T>, index: u32, cpus: u32) -> io::Result<Box<T>> {
-    let mut total = Box::new(T::ZERO);
-    map.read(index * cpus, cpus, |cpu| total.add(cpu))?;
+/// Sum over the CPUs.
+pub fn losses(map: &Mapped<'_, Losses>, cpus: u32) -> io::Result<Losses> {
+    let mut total = Losses::ZERO;
+    map.read(0, cpus, |cpu| total.add(cpu))?;
     Ok(total)
+}
+
+/// Sum over the CPUs of what lies at an offset into the banks of a slot.
+fn sum<T: Add + Words>(
+    banks: &Mapped<'_, Bank>,
+    slot: u32,
+    offset: usize,
+    cpus: u32,
+) -> io::Result<Box<T>> {
+    let mut total = Box::new(T::ZERO);
+    banks.read_part(slot * cpus, cpus, offset, |cpu| total.add(cpu))?;
+    Ok(total)
+}
+
+/// Counters of the namespace in a slot.
+pub fn counters(banks: &Mapped<'_, Bank>, slot: u32, cpus: u32) -> io::Result<Box<Counters>> {
+    sum(banks, slot, offset_of!(Bank, counters), cpus)
 }
 
 /// Destination ports, added up over the CPUs.
@@ -165,14 +182,13 @@ pub fn changed<'a>(
 /// the two are not read at one instant it may be off by those who moved meanwhile, until the next
 /// reading.
 pub fn histogram(
-    map: &Mapped<'_, Histogram>,
+    banks: &Mapped<'_, Bank>,
     slot: u32,
     id: HistogramId,
     counters: &Counters,
     cpus: u32,
 ) -> io::Result<Box<Histogram>> {
-    let index = slot * HistogramId::COUNT as u32 + id.place() as u32;
-    let mut histogram = sum(map, index, cpus)?;
+    let mut histogram = sum(banks, slot, id.offset(), cpus)?;
     if let HistogramId::MaxGap(timer) = id {
         complete(&mut histogram, counters.connections[timer.id()]);
     }

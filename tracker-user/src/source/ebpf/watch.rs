@@ -178,8 +178,8 @@ impl Watch {
     }
 
     fn counters(&self, slot: usize) -> anyhow::Result<Box<Counters>> {
-        let map = Mapped::open(&self.ebpf, "COUNTERS")?;
-        Ok(read::sum(&map, u32::try_from(slot)?, self.cpus)?)
+        let banks = Mapped::open(&self.ebpf, "BANKS")?;
+        Ok(read::counters(&banks, u32::try_from(slot)?, self.cpus)?)
     }
 
     /// Entries that a namespace's table holds beyond those that were inserted and not destroyed
@@ -264,12 +264,12 @@ impl Watch {
         ports: Option<Vec<(PortKey, PortUse)>>,
     ) -> anyhow::Result<NamespaceSample> {
         let counters = self.counters(slot)?;
-        let map = Mapped::open(&self.ebpf, "HISTOGRAMS")?;
+        let banks = Mapped::open(&self.ebpf, "BANKS")?;
         let histograms = read::changed(&self.last[slot], &counters)
             .map(|id| {
                 Ok((
                     id,
-                    read::histogram(&map, u32::try_from(slot)?, id, &counters, self.cpus)?,
+                    read::histogram(&banks, u32::try_from(slot)?, id, &counters, self.cpus)?,
                 ))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
@@ -298,7 +298,7 @@ impl Watch {
 
     fn losses(&self) -> anyhow::Result<Losses> {
         let map = Mapped::open(&self.ebpf, "LOSSES")?;
-        let mut losses: Losses = *read::sum(&map, 0, self.cpus)?;
+        let mut losses = read::losses(&map, self.cpus)?;
         let kprobes = self.ebpf.programs().filter_map(|(_, it)| it.fd().ok());
         let programs = kprobes
             .map(AsFd::as_fd)
