@@ -385,7 +385,9 @@ mod tests {
     fn nothing_is_padded() {
         assert_eq!(
             size_of::<Bank>(),
-            8 + 8 + 2 * 4 + 4 * Timer::SLOTS
+            8 + 8
+                + 2 * 4
+                + 4 * Timer::SLOTS
                 + size_of::<Counters>()
                 + (State::SLOTS + 2 * Timer::SLOTS + 2) * size_of::<Histogram>()
         );
@@ -435,11 +437,16 @@ mod tests {
 
     #[test]
     fn every_histogram_has_a_place_of_its_own() {
-        let mut offsets: std::vec::Vec<usize> = HistogramId::all().map(HistogramId::offset).collect();
+        let mut offsets: std::vec::Vec<usize> =
+            HistogramId::all().map(HistogramId::offset).collect();
         offsets.sort_unstable();
         let apart = |pair: &[usize]| pair[1] - pair[0] >= size_of::<Histogram>();
         assert!(offsets.windows(2).all(apart), "{offsets:?}");
-        assert!(offsets.iter().all(|at| at + size_of::<Histogram>() <= size_of::<Bank>()));
+        assert!(
+            offsets
+                .iter()
+                .all(|at| at + size_of::<Histogram>() <= size_of::<Bank>())
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! noticed one packet late, but with their exact time, since an entry's timeout tells when it was
 //! last refreshed. The last change of all is noticed at the entry's death.
 
-use crate::{Cause, State, Timer, histogram, jiffies};
+use crate::{Cause, State, Timer, jiffies};
 
 /// What is kept of a live entry. 48 bytes. Times are in jiffies that wrap as the kernel's timeouts do:
 /// after 198 days of one state at 250 Hz, 49 days at 1,000 Hz.
@@ -86,8 +86,8 @@ pub trait Sink {
     fn max_gap(&mut self, timer: Timer, from: Option<usize>, to: usize, micros: u64);
     /// A gap could not be attributed.
     fn unattributed(&mut self, cause: Cause);
-    /// Microseconds in so many jiffies.
-    fn micros(&self, jiffies: u32) -> u64;
+    /// So many jiffies in microseconds, and their place in a histogram.
+    fn placed(&self, jiffies: u32) -> (u64, usize);
     /// The same index, as a number of which the compiler knows nothing: so it keeps the check
     /// against the array's length, which the kernel's verifier insists on.
     fn opaque(&self, index: usize) -> usize {
@@ -213,8 +213,7 @@ impl Record {
             return false;
         };
         let kept = |of: Timer| self.max_gap.get(sink.opaque(of.place())).copied();
-        let micros = sink.micros(gap);
-        let bucket = histogram::index(micros);
+        let (micros, bucket) = sink.placed(gap);
         let is_longest = kept(known).is_none_or(|longest| bucket >= longest as usize);
         if is_longest || kept(timer).is_none_or(|longest| longest == 0) {
             return false;
@@ -266,14 +265,14 @@ impl Record {
         self.refreshed = seen.refreshed;
         self.armed = seen.armed;
         if is_known {
-            self.file(known, sink.micros(jiffies), sink);
+            self.file(known, jiffies, sink);
         }
         seen.timer
     }
 
     #[inline(always)]
-    fn file(&mut self, timer: Timer, micros: u64, sink: &mut impl Sink) {
-        let bucket = histogram::index(micros);
+    fn file(&mut self, timer: Timer, jiffies: u32, sink: &mut impl Sink) {
+        let (micros, bucket) = sink.placed(jiffies);
         sink.gap(timer, micros, bucket);
         if let Some(kept) = self.max_gap.get_mut(sink.opaque(timer.place()))
             && bucket >= *kept as usize

@@ -2,7 +2,9 @@
 //! the values and prunes what does not apply.
 
 use aya_ebpf::Global;
-use tracker_common::{CONTRACT_VERSION, Timer, layout::ABSENT};
+use tracker_common::{CONTRACT_VERSION, Timer, histogram::PLACED, layout::ABSENT};
+
+use crate::asm;
 
 macro_rules! globals {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
@@ -37,6 +39,8 @@ globals! {
 
     /// Length of a jiffy in 1/1024 µs.
     TICK: u32 = 4_096_000;
+    /// Bucket of each of the first numbers of jiffies.
+    BUCKET_OF: [u16; PLACED] = [0; PLACED];
     /// Groups of live entries; 0 if the kernel has no instruction to take a place in one.
     GROUPS: u32 = 0;
     /// Banks of the maps: one more than the highest number of a CPU.
@@ -60,6 +64,18 @@ globals! {
 }
 
 const _: () = assert!(CONTRACT_VERSION == 3, "rename CONTRACT_3 with the version");
+
+/// Bucket of a number of jiffies, if it is in the table.
+#[inline(always)]
+pub fn bucket_of(jiffies: u32) -> Option<usize> {
+    if jiffies as usize >= PLACED {
+        return None;
+    }
+    let base = (&raw const BUCKET_OF).cast::<u16>();
+    let index = asm::below::<{ PLACED as i32 }>(u64::from(jiffies));
+    // SAFETY: in the array, which is a plain array behind `Global`.
+    Some(usize::from(unsafe { base.add(index).read_volatile() }))
+}
 
 /// Offset of the length of a timer among the settings, by the timer's id.
 #[inline(always)]

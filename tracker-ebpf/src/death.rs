@@ -16,13 +16,14 @@ use crate::{
     tally::{self, Alone},
 };
 
-/// Entry of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
+/// Entry of `__nf_ct_delete_from_lists`, and of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
 /// shows all that it was. Called for others too: the living have their expectations removed now
 /// and then, and so has what nobody refers to any more, once it has left.
 #[inline(always)]
 pub fn leaves<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
-    if entry.references() != 0 && is_dying(entry.status()) {
-        death(ctx, entry);
+    let bits = entry.status();
+    if is_dying(bits) && entry.references() != 0 {
+        death(ctx, entry, bits);
     }
     Some(())
 }
@@ -34,8 +35,9 @@ pub fn deleted<C: EbpfContext, const IN_PLACE: bool>(
     ctx: &C,
     entry: Entry<IN_PLACE>,
 ) -> Option<()> {
-    if in_table(entry.status()) {
-        death(ctx, entry);
+    let bits = entry.status();
+    if in_table(bits) {
+        death(ctx, entry, bits);
     }
     Some(())
 }
@@ -44,19 +46,24 @@ pub fn deleted<C: EbpfContext, const IN_PLACE: bool>(
 /// never came into it.
 #[inline(always)]
 pub fn freed<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
-    if is_dying(entry.status()) {
-        death(ctx, entry);
+    let bits = entry.status();
+    if is_dying(bits) {
+        death(ctx, entry, bits);
     }
     Some(())
 }
 
 #[inline(always)]
-fn death<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
+fn death<C: EbpfContext, const IN_PLACE: bool>(
+    ctx: &C,
+    entry: Entry<IN_PLACE>,
+    bits: u64,
+) -> Option<()> {
     let Some(place) = entries::find(entry.address()) else {
         stranger(ctx, entry);
         return None;
     };
-    if ran_out(entry, place.record) {
+    if ran_out(entry, bits, place.record) {
         place.free(entry.address());
         return None;
     }
@@ -72,7 +79,7 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) 
 /// Counts the death of an entry, if it has run out of time after its last packet was looked at, as
 /// most do.
 #[inline(always)]
-fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, record: &Record) -> bool {
+fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Record) -> bool {
     let timeout = entry.timeout();
     let remaining = jiffies::remaining(timeout, entry::now());
     if record.flags != 0 || !jiffies::is_expired(remaining) {
@@ -82,7 +89,7 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, record: &Record) -> boo
     if !matches!(proto, Proto::Udp | Proto::Tcp) {
         return false;
     }
-    let state = entry.state(proto, entry.status());
+    let state = entry.state(proto, bits);
     if !record.is_current(timeout, state, entry.is_stuck(proto)) {
         return false;
     }

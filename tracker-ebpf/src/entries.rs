@@ -112,6 +112,18 @@ fn overflowed(address: u64) -> Option<Place> {
     })
 }
 
+/// Takes a place in a group, whose record is to be written and then shown; `None` if others have taken
+/// them all, or one is left over from an entry whose death was missed.
+#[inline(always)]
+pub fn take_free(address: u64) -> Option<Place> {
+    let group = group(address)?;
+    if way(group, address) != WAYS {
+        return None;
+    }
+    let way = claim(group);
+    (way < WAYS).then(|| place(group, way))
+}
+
 /// Takes a place, whose record is to be written and then shown: [`Place::show`].
 #[inline(always)]
 pub fn take(address: u64) -> Option<Place> {

@@ -134,6 +134,12 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         State::from_tcp(field!(self, TcpState) as u8)
     }
 
+    /// A TCP entry is in this state.
+    #[inline(always)]
+    pub fn is_in(self, state: State) -> bool {
+        self.tcp_state() == state
+    }
+
     /// The entry began with a packet that is no SYN. The kernel takes up only what an ACK begins
     /// (`tcp_new`), while an entry made by hand has no last packet.
     #[inline(always)]

@@ -3,9 +3,10 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::warn;
 use tracker_common::{
-    Cause, Loss, Proto, Timer,
+    Cause, Loss, Proto, State, Timer,
     layout::Bank,
     record::{Origin, Record, Seen, Sink},
+    uapi::status,
 };
 
 use crate::{
@@ -20,18 +21,71 @@ use crate::{
 #[inline(always)]
 pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
     let (slot, bank) = bank::find(entry.net())?;
-    // What is known of a protocol is left out: most entries are of these two.
-    match entry.proto() {
-        Proto::Udp => enters(ctx, entry, Proto::Udp, slot, bank),
-        Proto::Tcp => enters(ctx, entry, Proto::Tcp, slot, bank),
-        proto => other(ctx, entry, proto as u32, slot, bank),
+    let proto = entry.proto();
+    let begins = match proto {
+        Proto::Udp => begins(entry, Proto::Udp, slot, bank),
+        Proto::Tcp => begins(entry, Proto::Tcp, slot, bank),
+        _ => None,
     };
+    if begins.is_none() {
+        enters(ctx, entry, proto as u32, slot, bank);
+    }
     Some(())
 }
 
-/// [`enters`], of any protocol.
+/// Counts an entry that begins as most do: by a packet of a new connection, under the timer of its
+/// first state, with a free place for its record. `None` if it is another, and then nothing was done.
+#[inline(always)]
+fn begins<const IN_PLACE: bool>(
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
+    slot: u32,
+    bank: &mut Bank,
+) -> Option<()> {
+    let (state, timer) = match proto {
+        Proto::Tcp => (State::TcpSynSent, Timer::TcpSynSent),
+        _ => (State::UdpUnreplied, Timer::Udp),
+    };
+    let bits = entry.status();
+    if bits & (status::SEEN_REPLY | status::ASSURED) != 0
+        || entry.has_fixed_timeout(bits)
+        || entry.has_policy()
+        || !entry::is_observed(proto)
+        || (matches!(proto, Proto::Tcp) && !entry.is_in(state))
+    {
+        return None;
+    }
+    // A timer that is shorter than the state's, or a timeout made by hand, would show here.
+    let now = entry::now();
+    let armed = bank.lengths[timer.id()];
+    let refreshed = entry.timeout().wrapping_sub(armed);
+    if now.wrapping_sub(refreshed) > 1 {
+        return None;
+    }
+    let mut place = entries::take_free(entry.address())?;
+    let flags = ports::insert(slot, proto, entry.port(proto));
+    let seen = Seen {
+        state,
+        timer,
+        refreshed,
+        armed,
+        now,
+    };
+    let origin = Origin {
+        slot: slot as u8,
+        flags,
+        epoch: bank.epoch,
+    };
+    let mut tally = Alone::new(bank);
+    tally.insert(proto, false);
+    place.record.insert(&seen, origin, &mut tally);
+    place.show(entry.address());
+    Some(())
+}
+
+/// Counts any entry.
 #[inline(never)]
-fn other<C: EbpfContext, const IN_PLACE: bool>(
+fn enters<C: EbpfContext, const IN_PLACE: bool>(
     ctx: &C,
     entry: Entry<IN_PLACE>,
     proto: u32,
@@ -39,17 +93,6 @@ fn other<C: EbpfContext, const IN_PLACE: bool>(
     bank: &mut Bank,
 ) {
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
-    enters(ctx, entry, proto, slot, bank);
-}
-
-#[inline(always)]
-fn enters<C: EbpfContext, const IN_PLACE: bool>(
-    ctx: &C,
-    entry: Entry<IN_PLACE>,
-    proto: Proto,
-    slot: u32,
-    bank: &mut Bank,
-) {
     let now = entry::now();
     let own = if entry.has_policy() {
         Record::POLICY

@@ -8,8 +8,7 @@ use tracker_common::{
 };
 
 use crate::{
-    asm, config,
-    index,
+    asm, config, index,
     maps::{self, LOSSES},
 };
 
@@ -155,13 +154,6 @@ impl<'a, const SHARED: bool> Tally<'a, SHARED> {
         life_us
     }
 
-    /// So many jiffies in µs, and the bucket that they fall into.
-    #[inline(always)]
-    fn placed(&self, jiffies: u32) -> (u64, usize) {
-        let micros = micros(jiffies);
-        (micros, histogram::index(micros))
-    }
-
     /// Counts a lifetime.
     #[inline(always)]
     pub fn lifetime(&mut self, jiffies: u32) {
@@ -228,8 +220,10 @@ impl<const SHARED: bool> Sink for Tally<'_, SHARED> {
     }
 
     #[inline(always)]
-    fn micros(&self, jiffies: u32) -> u64 {
-        micros(jiffies)
+    fn placed(&self, jiffies: u32) -> (u64, usize) {
+        let micros = micros(jiffies);
+        let bucket = config::bucket_of(jiffies).unwrap_or_else(|| histogram::index(micros));
+        (micros, bucket)
     }
 
     #[inline(always)]

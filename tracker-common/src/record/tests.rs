@@ -1,6 +1,7 @@
 extern crate std;
 
 use super::*;
+use crate::histogram;
 use proptest::prelude::*;
 use std::{collections::HashMap, vec, vec::Vec};
 
@@ -34,10 +35,17 @@ impl Sink for List {
     fn unattributed(&mut self, cause: Cause) {
         self.0.push(Event::Unattributed(cause));
     }
-    fn micros(&self, jiffies: u32) -> u64 {
-        u64::from(jiffies) * TICK_US
+    fn placed(&self, jiffies: u32) -> (u64, usize) {
+        let micros = u64::from(jiffies) * TICK_US;
+        (micros, histogram::index(micros))
     }
 }
+
+const ORIGIN: Origin = Origin {
+    slot: 3,
+    flags: 0,
+    epoch: 7,
+};
 
 /// Length of every timer here.
 const ARMED: u32 = 7_500;
@@ -54,13 +62,13 @@ fn seen(state: State, timer: Timer, refreshed: u32, now: u32) -> Seen {
 
 fn inserted(seen: &Seen, sink: &mut impl Sink) -> Record {
     let mut record = Record::BLANK;
-    record.insert(seen, sink);
+    record.insert(seen, ORIGIN, sink);
     record
 }
 
 fn adopted(seen: &Seen, sink: &mut impl Sink) -> Record {
     let mut record = Record::BLANK;
-    record.adopt(seen, sink);
+    record.adopt(seen, ORIGIN, sink);
     record
 }
 

@@ -151,15 +151,9 @@ fn make_room(
     let unanswered = scenario.max.context("no size")? - answered;
     let uncounted = unanswered * scenario.duration.as_secs();
     let is_of_datagrams = |path: &str| {
-        [
-            "udp",
-            "overdue",
-            "lifetime",
-            "count.",
-            "balance.",
-        ]
-        .iter()
-        .any(|word| path.contains(word))
+        ["udp", "overdue", "lifetime", "count.", "balance."]
+            .iter()
+            .any(|word| path.contains(word))
     };
     wants.loosen_all(is_of_datagrams, &Want::Anything);
     for at in wants.parts("balance.inserted") {

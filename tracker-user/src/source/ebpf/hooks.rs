@@ -59,6 +59,11 @@ pub const EVENTS: &[Event] = &[
         name: "destroy",
         proto: None,
         functions: &[
+            Function {
+                name: "__nf_ct_delete_from_lists",
+                splits: true,
+                program: None,
+            },
             whole("nf_ct_remove_expectations"),
             whole("nf_ct_helper_destroy"),
             Function {

@@ -7,6 +7,7 @@ use aya::{
 };
 use tracker_common::{
     CONTRACT_VERSION, Field,
+    histogram::{self, PLACED},
     layout::{Bank, Group, Namespace, PORT_BANK, PortPlace},
     record::Record,
 };
@@ -142,6 +143,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let early_drop = range("early_drop");
     let gc_worker = range("gc_worker");
     let tick = u32::try_from(plan.tick_ns * 1024 / 1000).unwrap_or(u32::MAX);
+    let bucket_of = buckets(tick);
     let given = u32::try_from(plan.given.len()).unwrap_or(u32::MAX);
     let scope_all = u32::from(plan.all);
     let o = plan.offsets;
@@ -187,6 +189,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         // Offsets are resolved already: aya need not read the kernel's types, which takes it long.
         .btf(None)
         .override_global("NET_TIMERS", settings.timers.as_slice(), true)
+        .override_global("BUCKET_OF", bucket_of.as_slice(), true)
         .override_global(aya_log::LEVEL, &plan.log_level, true)
         .map_max_entries("ENTRIES", plan.groups.max(1))
         .map_max_entries("OVERFLOW", plan.overflow())
@@ -200,6 +203,13 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         cause: cause.to_string(),
     })?;
     Ok(ebpf)
+}
+
+/// Bucket of each of the first numbers of jiffies, at so many 1/1024 µs a jiffy.
+fn buckets(tick: u32) -> Vec<u16> {
+    (0..PLACED as u64)
+        .map(|jiffies| histogram::index((jiffies * u64::from(tick)) >> 10) as u16)
+        .collect()
 }
 
 /// Tells the programs which namespaces have the first slots.

@@ -25,7 +25,9 @@ macro_rules! words {
     };
 }
 
-words!(Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace);
+words!(
+    Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace
+);
 
 /// An array in the kernel, of which a part is mapped for as long as it is read.
 ///
@@ -76,7 +78,7 @@ impl<'a, T: Words> Mapped<'a, T> {
         mut show: impl FnMut(&P),
     ) -> io::Result<()> {
         self.check(first, count)?;
-        if offset % 8 != 0 || offset + size_of::<P>() > size_of::<T>() {
+        if !offset.is_multiple_of(8) || offset + size_of::<P>() > size_of::<T>() {
             return Err(io::Error::other(format!("no part lies at {offset}")));
         }
         let mut value = Box::new_uninit();

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, io, mem::offset_of};
 
 use tracker_common::{
     Loss, State, Timer,
-    layout::{Bank, Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse},
+    layout::{
+        Bank, Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse,
+    },
 };
 
 use super::mapped::{Mapped, Words};
