@@ -123,14 +123,16 @@ impl Record {
         epoch: 0,
     };
 
-    /// Begins as the record of an entry that is inserted now.
+    /// Begins as the record of an entry that is inserted now; its longest gaps are those of
+    /// [`Record::BLANK`] already.
     #[inline(always)]
     pub fn insert(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
         sink.entered(seen.state);
         self.begin(seen, origin, sink);
     }
 
-    /// Begins as the record of an entry that is older than the watch and is met for the first time.
+    /// Begins as the record of an entry that is older than the watch and is met for the first time; else
+    /// as [`Record::insert`].
     #[inline(always)]
     pub fn adopt(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
         let flags = origin.flags | Self::OLDER | Self::UNSEEN;
@@ -139,18 +141,15 @@ impl Record {
 
     #[inline(always)]
     fn begin(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
-        *self = Self {
-            refreshed: seen.refreshed,
-            armed: seen.armed,
-            born: seen.now,
-            entered: seen.now,
-            max_gap: [0; Timer::PER_ENTRY],
-            state: seen.state as u8,
-            timer: seen.timer as u8,
-            slot: origin.slot,
-            flags: origin.flags,
-            epoch: origin.epoch,
-        };
+        self.refreshed = seen.refreshed;
+        self.armed = seen.armed;
+        self.born = seen.now;
+        self.entered = seen.now;
+        self.state = seen.state as u8;
+        self.timer = seen.timer as u8;
+        self.slot = origin.slot;
+        self.flags = origin.flags;
+        self.epoch = origin.epoch;
         self.armed_by(seen.timer, sink);
     }
 
@@ -161,18 +160,18 @@ impl Record {
         self.flags & Self::OWN_TIMEOUT != 0
     }
 
-    /// An entry with this timeout, in this state, has not been refreshed since the last look, or
+    /// An entry with this timeout, in the state with this id, has not been refreshed since the last look, or
     /// in the same jiffy by a timer of the same length: there is nothing to take in, unless that
     /// may have been another timer (`stuck`, or the one of a connection that was). An established
     /// connection has timers whose difference a gap may be.
     #[inline(always)]
     #[must_use]
-    pub fn is_current(&self, timeout: u32, state: State, stuck: bool) -> bool {
+    pub fn is_current(&self, timeout: u32, state: u8, stuck: bool) -> bool {
         self.refreshed.wrapping_add(self.armed) == timeout
-            && self.state == state as u8
+            && self.state == state
             && self.timer != Timer::Unknown as u8
             && self.timer != Timer::TcpMaxRetrans as u8
-            && !matches!(state, State::TcpEstablished)
+            && state != State::TcpEstablished as u8
             && !self.has_own_timeout()
             && !stuck
     }
@@ -198,8 +197,8 @@ impl Record {
         }
     }
 
-    /// Files a gap of so many jiffies in an unchanged state, ended by a refresh by `timer`; false if more
-    /// is to be noted than that, and then nothing was done.
+    /// Files a gap of so many jiffies (0: none) in an unchanged state, before a refresh by `timer`; false
+    /// if more is to be noted than that, and then nothing was done.
     #[inline(always)]
     pub fn goes_on(
         &mut self,
@@ -213,12 +212,16 @@ impl Record {
             return false;
         };
         let kept = |of: Timer| self.max_gap.get(sink.opaque(of.place())).copied();
-        let (micros, bucket) = sink.placed(gap);
-        let is_longest = kept(known).is_none_or(|longest| bucket >= longest as usize);
-        if is_longest || kept(timer).is_none_or(|longest| longest == 0) {
+        if kept(timer).is_none_or(|longest| longest == 0) {
             return false;
         }
-        sink.gap(known, micros, bucket);
+        if gap != 0 {
+            let (micros, bucket) = sink.placed(gap);
+            if kept(known).is_none_or(|longest| bucket >= longest as usize) {
+                return false;
+            }
+            sink.gap(known, micros, bucket);
+        }
         self.refreshed = refreshed;
         self.armed = armed;
         self.timer = timer as u8;

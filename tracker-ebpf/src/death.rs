@@ -89,7 +89,7 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Rec
     if !matches!(proto, Proto::Udp | Proto::Tcp) {
         return false;
     }
-    let state = entry.state(proto, bits);
+    let state = entry.state_id(proto, bits);
     if !record.is_current(timeout, state, entry.is_stuck(proto)) {
         return false;
     }
@@ -128,7 +128,7 @@ fn buried<C: EbpfContext, const IN_PLACE: bool>(
 ) -> bool {
     let mut end = End::of(entry, proto);
     let record = &*place.record;
-    if !record.is_current(entry.timeout(), end.state, entry.is_stuck(proto)) {
+    if !record.is_current(entry.timeout(), end.state as u8, entry.is_stuck(proto)) {
         return false;
     }
     end.timer = record.timer;

@@ -4,7 +4,10 @@
 //! taken, and on kernels without an instruction to take one, in a hash map. An entry's own events come
 //! one at a time but for packets of one connection on two CPUs, where a look may be lost to the other.
 
+use core::mem::offset_of;
+
 use tracker_common::{
+    Timer,
     layout::{Group, WAYS},
     record::Record,
 };
@@ -91,6 +94,21 @@ fn place(group: &'static mut Group, way: usize) -> Place {
     }
 }
 
+/// A place whose record has no gaps. They are written in words, where the compiler would call a function
+/// that writes bytes.
+#[inline(always)]
+fn blank(group: &'static mut Group, way: usize) -> Place {
+    const WORDS: usize = size_of::<[u16; Timer::PER_ENTRY]>() / 8;
+    const { assert!(WORDS == 3 && offset_of!(Record, max_gap).is_multiple_of(8)) };
+    let place = place(group, way);
+    let words = place.record.max_gap.as_mut_ptr().cast::<u64>();
+    for word in 0..WORDS {
+        // SAFETY: in the array, and aligned as the record is.
+        unsafe { words.add(word).write_volatile(0) };
+    }
+    place
+}
+
 /// The record of an entry.
 #[inline(always)]
 pub fn find(address: u64) -> Option<Place> {
@@ -121,7 +139,7 @@ pub fn take_free(address: u64) -> Option<Place> {
         return None;
     }
     let way = claim(group);
-    (way < WAYS).then(|| place(group, way))
+    (way < WAYS).then(|| blank(group, way))
 }
 
 /// Takes a place, whose record is to be written and then shown: [`Place::show`].
@@ -134,7 +152,7 @@ pub fn take(address: u64) -> Option<Place> {
             way = claim(group);
         }
         if way < WAYS {
-            return Some(place(group, way));
+            return Some(blank(group, way));
         }
     }
     OVERFLOW.insert(address, &Record::BLANK, 0).ok()?;

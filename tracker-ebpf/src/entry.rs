@@ -190,6 +190,16 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         bits & OWN != 0
     }
 
+    /// Id of the state: of TCP, as the kernel has it.
+    #[inline(always)]
+    pub fn state_id(self, proto: Proto, bits: u64) -> u8 {
+        const { assert!(State::from_tcp(3) as u8 == 3 && State::from_tcp(9) as u8 == 9) };
+        match proto {
+            Proto::Tcp => field!(self, TcpState) as u8,
+            _ => self.state(proto, bits) as u8,
+        }
+    }
+
     /// State, without the timer.
     #[inline(always)]
     pub fn state(self, proto: Proto, bits: u64) -> State {

@@ -58,32 +58,36 @@ fn is_quiet<const IN_PLACE: bool>(
     record: &mut Record,
 ) -> bool {
     let now = entry::now();
-    let state = entry.state(proto, bits);
     if record.refreshed != now
-        || record.state != state as u8
+        || record.state != entry.state_id(proto, bits)
         || record.has_own_timeout()
-        || entry.is_stuck(proto)
     {
         return false;
     }
     let armed = entry.timeout().wrapping_sub(now);
-    if record.armed == armed {
-        return record.timer != Timer::Unknown as u8 && record.timer != Timer::TcpMaxRetrans as u8;
+    if matches!(proto, Proto::Tcp) && record.state == State::TcpEstablished as u8 {
+        return rearm(entry, record, armed);
     }
-    // Data and what acknowledges it take turns at the timer.
-    matches!(state, State::TcpEstablished) && rearm(record, armed)
+    record.armed == armed
+        && record.timer != Timer::Unknown as u8
+        && record.timer != Timer::TcpMaxRetrans as u8
+        && !entry.is_stuck(proto)
 }
 
-/// Notes that another timer armed an established connection in the same jiffy, if it is one that was
-/// seen armed before.
+/// An established connection was armed in the same jiffy by the same timer or, as data and what
+/// acknowledges it take turns, by another one that it was seen armed by; which is noted.
 #[inline(always)]
-fn rearm(record: &mut Record, armed: u32) -> bool {
+fn rearm<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, record: &mut Record, armed: u32) -> bool {
+    // Others arm it only if they are shorter.
+    if record.armed == armed && record.timer == Timer::TcpEstablished as u8 {
+        return true;
+    }
     let Some(bank) = bank::of(u32::from(record.slot)) else {
         return false;
     };
     let timer = if armed == bank.lengths[Timer::TcpEstablished.id()] {
         Timer::TcpEstablished
-    } else if armed == bank.lengths[Timer::TcpUnacknowledged.id()] {
+    } else if armed == bank.lengths[Timer::TcpUnacknowledged.id()] && !entry.is_stuck(Proto::Tcp) {
         Timer::TcpUnacknowledged
     } else {
         return false;
@@ -108,8 +112,7 @@ fn goes_on<const IN_PLACE: bool>(
     if matches!(proto, Proto::Gre) || entry.has_fixed_timeout(bits) || record.has_own_timeout() {
         return false;
     }
-    let state = entry.state(proto, bits);
-    if record.state != state as u8 || record.timer == Timer::Unknown as u8 {
+    if record.state != entry.state_id(proto, bits) || record.timer == Timer::Unknown as u8 {
         return false;
     }
     let Some(bank) = bank::current(u32::from(record.slot)) else {
@@ -118,6 +121,7 @@ fn goes_on<const IN_PLACE: bool>(
     if bank.epoch != record.epoch {
         return false;
     }
+    let state = entry.state(proto, bits);
     let (now, timeout) = (entry::now(), entry.timeout());
     let remaining = jiffies::remaining(timeout, now);
     let (timer, armed) = {
@@ -129,7 +133,7 @@ fn goes_on<const IN_PLACE: bool>(
     let gap = refreshed.wrapping_sub(record.refreshed);
     let since = now.wrapping_sub(refreshed);
     // What is older than it can be, or lies ahead, is looked at closely.
-    if matches!(timer, Timer::Unknown) || gap == 0 || gap > record.armed || since > armed {
+    if matches!(timer, Timer::Unknown) || gap > record.armed || since > armed {
         return false;
     }
     let mut tally = Shared::new(bank);

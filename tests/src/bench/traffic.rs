@@ -12,9 +12,11 @@ use tracker_user::lab::run::Flusher;
 use super::place::Timer;
 use super::work::{BATCHES, Batch, Work};
 
-/// Units in a batch of short work, and in one with pauses.
+/// Units in a batch of short work, and turns in one with pauses.
 const MANY: u64 = 2000;
-const SOME: u64 = 200;
+const TURNS: u64 = 20;
+/// Connections that take turns.
+const TOGETHER: u64 = 32;
 /// Longer than a tick of any kernel down to 250 ticks a second.
 const PAUSE: Duration = Duration::from_millis(5);
 /// An answered UDP flow that still sends after two seconds becomes a stream.
@@ -86,18 +88,19 @@ pub fn udp_packet() -> Result<Work> {
 }
 
 pub fn udp_packet_later() -> Result<Work> {
-    let mut pair = Pair::new()?;
-    Ok(Box::new(move || Batch::paced(SOME, PAUSE, || pair.send())))
+    Ok(in_turn(together(Pair::new)?, Pair::send, |batch| batch()))
 }
 
 pub fn udp_stream() -> Result<Work> {
-    let mut pair = Pair::streaming()?;
+    let mut pair = Pair::answered()?;
+    std::thread::sleep(BECOMES_STREAM);
     Ok(Box::new(move || Batch::at_once(MANY, || pair.send())))
 }
 
 pub fn udp_stream_later() -> Result<Work> {
-    let mut pair = Pair::streaming()?;
-    Ok(Box::new(move || Batch::paced(SOME, PAUSE, || pair.send())))
+    let pairs = together(Pair::answered)?;
+    std::thread::sleep(BECOMES_STREAM);
+    Ok(in_turn(pairs, Pair::send, |batch| batch()))
 }
 
 pub fn tcp_packet() -> Result<Work> {
@@ -108,10 +111,31 @@ pub fn tcp_packet() -> Result<Work> {
 }
 
 pub fn tcp_packet_later() -> Result<Work> {
-    let mut conn = Conn::new()?;
-    Ok(Box::new(move || {
-        per_segment(|| Batch::paced(SOME, PAUSE, || conn.send()))
+    Ok(in_turn(together(Conn::new)?, Conn::send, |batch| {
+        per_segment(batch)
     }))
+}
+
+/// Connections that take turns, one packet each in a tick, as on a machine with many: what is done once in a tick for
+/// all of them is shared. Before each tick there is a pause, which is not counted.
+fn in_turn<C: 'static>(
+    mut all: Vec<C>,
+    send: fn(&mut C) -> Result<()>,
+    batch: fn(&mut dyn FnMut() -> Result<Batch>) -> Result<Batch>,
+) -> Work {
+    Box::new(move || {
+        batch(&mut || {
+            let turns = Batch::paced(TURNS, PAUSE, || all.iter_mut().try_for_each(send))?;
+            Ok(Batch {
+                units: TURNS * TOGETHER,
+                ..turns
+            })
+        })
+    })
+}
+
+fn together<C>(make: fn() -> Result<C>) -> Result<Vec<C>> {
+    (0..TOGETHER).map(|_| make()).collect()
 }
 
 /// New flows to one server.
@@ -162,13 +186,12 @@ impl Pair {
         Ok(Self { client, server })
     }
 
-    /// Answered, and old enough to be a stream at its next packet.
-    fn streaming() -> Result<Self> {
+    /// Answered, so that it is a stream at its next packet after [`BECOMES_STREAM`].
+    fn answered() -> Result<Self> {
         let mut pair = Self::new()?;
         pair.send()?;
         pair.server.send(&MESSAGE)?;
         pair.client.recv(&mut [0; MESSAGE.len()])?;
-        std::thread::sleep(BECOMES_STREAM);
         Ok(pair)
     }
 

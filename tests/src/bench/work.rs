@@ -79,7 +79,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "udp-packet-later",
-        what: "the same, a tick or more after the packet before",
+        what: "the same, a tick or more after the packet before, on each of 32 flows",
         per: "packet",
         budget: true,
         batches: Batches::Alike,
@@ -95,7 +95,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "udp-stream-later",
-        what: "the same, a tick or more after the packet before",
+        what: "the same, a tick or more after the packet before, on each of 32 flows",
         per: "packet",
         budget: true,
         batches: Batches::Alike,
@@ -111,7 +111,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "tcp-packet-later",
-        what: "the same, a tick or more after the data before",
+        what: "the same, a tick or more after the data before, on each of 32 connections",
         per: "packet",
         budget: true,
         batches: Batches::Alike,

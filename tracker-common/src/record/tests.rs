@@ -300,15 +300,15 @@ fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
     let at = seen(State::TcpFinWait, Timer::TcpFinWait, 1_000, 1_000);
     let record = inserted(&at, &mut sink);
     let timeout = 1_000 + ARMED;
-    assert!(record.is_current(timeout, State::TcpFinWait, false));
-    assert!(!record.is_current(timeout + 1, State::TcpFinWait, false));
-    assert!(!record.is_current(timeout, State::TcpClose, false));
-    assert!(!record.is_current(timeout, State::TcpFinWait, true));
+    assert!(record.is_current(timeout, State::TcpFinWait as u8, false));
+    assert!(!record.is_current(timeout + 1, State::TcpFinWait as u8, false));
+    assert!(!record.is_current(timeout, State::TcpClose as u8, false));
+    assert!(!record.is_current(timeout, State::TcpFinWait as u8, true));
     let established = Record {
         state: State::TcpEstablished as u8,
         ..record
     };
-    assert!(!established.is_current(timeout, State::TcpEstablished, false));
+    assert!(!established.is_current(timeout, State::TcpEstablished as u8, false));
     let mut looked = record;
     looked.look(&at, &mut sink);
     assert_eq!(looked, record, "a look at what is current changes nothing");
@@ -326,6 +326,6 @@ fn a_record_is_current_until_a_refresh_or_a_change_of_state() {
             ..record
         },
     ] {
-        assert!(!other.is_current(timeout, State::TcpFinWait, false));
+        assert!(!other.is_current(timeout, State::TcpFinWait as u8, false));
     }
 }
