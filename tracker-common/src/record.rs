@@ -106,6 +106,10 @@ impl Record {
     pub const UNSEEN: u8 = 8;
     /// In `flags`: the entry's port had no place of its own.
     pub const OTHER_PORT: u8 = 16;
+    /// In `flags`: it is known whether there is a policy.
+    pub const CHECKED: u8 = 32;
+    /// In `flags`: an entry of UDP-Lite, which has the states of UDP.
+    pub const UDPLITE: u8 = 64;
     /// Those of `flags` that say that the entry's timeout is not its timer's.
     const OWN_TIMEOUT: u8 = Self::POLICY | Self::SKIP;
 
@@ -158,6 +162,13 @@ impl Record {
     #[must_use]
     pub const fn has_own_timeout(&self) -> bool {
         self.flags & Self::OWN_TIMEOUT != 0
+    }
+
+    /// The entry's timeout is known to be that of a sysctl's timer.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_sysctls_timeout(&self) -> bool {
+        self.flags & (Self::OWN_TIMEOUT | Self::CHECKED) == Self::CHECKED
     }
 
     /// An entry with this timeout, in the state with this id, has not been refreshed since the last look, or

@@ -13,10 +13,10 @@ use crate::{
     entries::{self, Place},
     entry::{self, Entry, blank, in_table, is_dying},
     packet, ports,
-    tally::{self, Alone},
+    tally::{self, Alone, Known},
 };
 
-/// Entry of `__nf_ct_delete_from_lists`, and of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
+/// Entry of `nf_ct_remove_expectations`: called for each entry that leaves the table, which still
 /// shows all that it was. Called for others too: the living have their expectations removed now
 /// and then, and so has what nobody refers to any more, once it has left.
 #[inline(always)]
@@ -42,8 +42,8 @@ pub fn deleted<C: EbpfContext, const IN_PLACE: bool>(
     Some(())
 }
 
-/// Entry of `nf_conntrack_free`: called for each entry that has left the table, and for each that
-/// never came into it.
+/// Entry of `__nf_ct_delete_from_lists`, called for each entry that leaves the table, and of
+/// `nf_conntrack_free`: called for each that has left it, and for each that never came into it.
 #[inline(always)]
 pub fn freed<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
     let bits = entry.status();
@@ -82,13 +82,15 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(
 fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Record) -> bool {
     let timeout = entry.timeout();
     let remaining = jiffies::remaining(timeout, entry::now());
-    if record.flags != 0 || !jiffies::is_expired(remaining) {
+    if record.flags & !Record::CHECKED != 0 || !jiffies::is_expired(remaining) {
         return false;
     }
-    let proto = entry.proto();
-    if !matches!(proto, Proto::Udp | Proto::Tcp) {
-        return false;
-    }
+    // UDP-Lite, whose states are those of UDP, has a flag.
+    let proto = match record.state {
+        state if state <= State::TcpSynSent2 as u8 => Proto::Tcp,
+        state if state <= State::UdpStream as u8 => Proto::Udp,
+        _ => return false,
+    };
     let state = entry.state_id(proto, bits);
     if !record.is_current(timeout, state, entry.is_stuck(proto)) {
         return false;
@@ -96,10 +98,10 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Rec
     let Some(bank) = bank::of(u32::from(record.slot)) else {
         return false;
     };
-    let overdue = remaining.unsigned_abs();
+    let overdue = 0_u32.wrapping_sub(remaining as u32);
     let life = jiffies::between(record.born, timeout);
     let stay = jiffies::between(record.entered, timeout);
-    let life_us = Alone::new(bank).ran_out(record.state, record.timer, life, stay, overdue);
+    let life_us = Known::new(bank).ran_out(record.state, record.timer, life, stay, overdue);
     ports::death(record, proto, entry.port(proto), life_us);
     true
 }
@@ -185,11 +187,7 @@ fn stranger<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE
         Alone::new(bank).unattributed(Cause::Clash);
         return;
     }
-    let own = if entry.has_policy() {
-        Record::POLICY
-    } else {
-        0
-    };
+    let own = entry.own_flags(proto);
     let mut end = End::of(entry, proto);
     let mut seen = blank(now);
     let lengths = entry::lengths(bank);

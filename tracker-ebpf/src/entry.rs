@@ -149,9 +149,23 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
             && field!(self, TcpLastIndex) as u8 == tcp::INDEX_ACK
     }
 
-    /// A per-rule timeout policy governs the entry, which is settled before it enters the table.
+    /// Flags of its [`Record`] that tell of its protocol, and of a policy, which is settled before it
+    /// enters the table.
     #[inline(always)]
-    pub fn has_policy(self) -> bool {
+    pub fn own_flags(self, proto: Proto) -> u8 {
+        let mut flags = Record::CHECKED;
+        if self.has_policy() {
+            flags |= Record::POLICY;
+        }
+        if matches!(proto, Proto::Udplite) {
+            flags |= Record::UDPLITE;
+        }
+        flags
+    }
+
+    /// A per-rule timeout policy governs the entry.
+    #[inline(always)]
+    fn has_policy(self) -> bool {
         let offset = config::EXT_TIMEOUT.load();
         if offset == ABSENT {
             return false;

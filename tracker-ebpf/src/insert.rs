@@ -5,7 +5,7 @@ use aya_log_ebpf::warn;
 use tracker_common::{
     Cause, Loss, Proto, State, Timer,
     layout::Bank,
-    record::{Origin, Record, Seen, Sink},
+    record::{Origin, Seen, Sink},
     uapi::status,
 };
 
@@ -14,8 +14,12 @@ use crate::{
     entries::{self, Place},
     entry::{self, Entry, blank},
     ports,
-    tally::{self, Alone, Tally},
+    tally::{self, Alone, Known, Tally},
 };
+
+/// Jiffies that may pass from the arming of an entry to its insert, if its CPU is held up meanwhile. Less
+/// than a second, at any length of a jiffy: what is made by hand or by a policy is off by whole seconds.
+const LATE: u32 = 25;
 
 /// Entry of `__nf_conntrack_hash_insert`: tuple, state and absolute timeout are final.
 #[inline(always)]
@@ -49,17 +53,16 @@ fn begins<const IN_PLACE: bool>(
     let bits = entry.status();
     if bits & (status::SEEN_REPLY | status::ASSURED) != 0
         || entry.has_fixed_timeout(bits)
-        || entry.has_policy()
-        || !entry::is_observed(proto)
         || (matches!(proto, Proto::Tcp) && !entry.is_in(state))
     {
         return None;
     }
-    // A timer that is shorter than the state's, or a timeout made by hand, would show here.
+    // A timer that is shorter than the state's, or a timeout made by hand or by a policy, shows here. A
+    // policy that is as long as the timer shows at the next look.
     let now = entry::now();
     let armed = bank.lengths[timer.id()];
     let refreshed = entry.timeout().wrapping_sub(armed);
-    if now.wrapping_sub(refreshed) > 1 {
+    if now.wrapping_sub(refreshed) > LATE {
         return None;
     }
     let mut place = entries::take_free(entry.address())?;
@@ -76,7 +79,7 @@ fn begins<const IN_PLACE: bool>(
         flags,
         epoch: bank.epoch,
     };
-    let mut tally = Alone::new(bank);
+    let mut tally = Known::new(bank);
     tally.insert(proto, false);
     place.record.insert(&seen, origin, &mut tally);
     place.show(entry.address());
@@ -94,11 +97,7 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
 ) {
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
     let now = entry::now();
-    let own = if entry.has_policy() {
-        Record::POLICY
-    } else {
-        0
-    };
+    let own = entry.own_flags(proto);
     let mut seen = blank(now);
     let lengths = entry::lengths(bank);
     let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
@@ -110,7 +109,7 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
     let mut tally = Alone::new(bank);
     if let Some(cause) = cause {
         tally.unattributed(cause);
-    } else if now.wrapping_sub(seen.refreshed) > 1 {
+    } else if now.wrapping_sub(seen.refreshed) > LATE {
         // Created by hand, with a timeout of its own.
         seen.timer = Timer::Unknown;
         tally.unattributed(Cause::Inconsistent);
@@ -135,12 +134,12 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
 
 /// Begins the record of an entry that is older than the watch.
 #[inline(always)]
-pub fn adopt<C: EbpfContext, const SHARED: bool>(
+pub fn adopt<C: EbpfContext, const SHARED: bool, const KNOWN: bool>(
     ctx: &C,
     address: u64,
     seen: &Seen,
     origin: Origin,
-    tally: &mut Tally<'_, SHARED>,
+    tally: &mut Tally<'_, SHARED, KNOWN>,
 ) {
     if let Some(mut place) = take(ctx, address) {
         place.record.adopt(seen, origin, tally);

@@ -109,7 +109,8 @@ fn goes_on<const IN_PLACE: bool>(
     bits: u64,
     record: &mut Record,
 ) -> bool {
-    if matches!(proto, Proto::Gre) || entry.has_fixed_timeout(bits) || record.has_own_timeout() {
+    if matches!(proto, Proto::Gre) || entry.has_fixed_timeout(bits) || !record.has_sysctls_timeout()
+    {
         return false;
     }
     if record.state != entry.state_id(proto, bits) || record.timer == Timer::Unknown as u8 {
@@ -181,6 +182,9 @@ pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
     };
     let mut tally = Shared::new(bank);
     let mut seen = blank(now);
+    if record.flags & Record::CHECKED == 0 {
+        record.flags |= entry.own_flags(proto);
+    }
     let (own, epoch) = (record.flags, record.epoch);
     let lengths = |timer| namespace::length(namespace, timer, epoch);
     let cause = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen);
@@ -231,11 +235,7 @@ fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>
     let Some((slot, bank)) = bank::find(entry.net()) else {
         return;
     };
-    let own = if entry.has_policy() {
-        Record::POLICY
-    } else {
-        0
-    };
+    let own = entry.own_flags(proto);
     let mut seen = blank(now);
     let lengths = entry::lengths(bank);
     let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);

@@ -32,25 +32,41 @@ pub fn losses(loss: Loss) -> u64 {
 /// Microseconds in so many jiffies.
 #[inline(always)]
 pub fn micros(jiffies: u32) -> u64 {
-    u64::from(jiffies) * u64::from(config::TICK.load()) >> 10
+    of_tick(jiffies, config::TICK.load())
+}
+
+/// [`micros`], where a jiffy has so many 1/1024 µs.
+#[inline(always)]
+fn of_tick(jiffies: u32, tick: u32) -> u64 {
+    (u64::from(jiffies) * u64::from(tick)) >> 10
+}
+
+/// So many jiffies in microseconds, and the bucket that they fall into.
+#[inline(always)]
+fn placed(jiffies: u32, tick: u32) -> (u64, usize) {
+    let micros = of_tick(jiffies, tick);
+    let bucket = config::bucket_of(jiffies).unwrap_or_else(|| histogram::index(micros));
+    (micros, bucket)
 }
 
 /// Counts in a [`Bank`].
 ///
 /// `SHARED`: the program may be interrupted by another one on this CPU, so it counts by instructions
-/// that cannot be.
-pub struct Tally<'a, const SHARED: bool> {
+/// that cannot be. `KNOWN`: ids are constants, or numbers of which the verifier knows nothing.
+pub struct Tally<'a, const SHARED: bool, const KNOWN: bool> {
     bank: &'a mut Bank,
     /// Any number, of which the verifier knows nothing.
     noise: u32,
 }
 
 /// Of programs that run with interrupts by other programs held off.
-pub type Alone<'a> = Tally<'a, false>;
+pub type Alone<'a> = Tally<'a, false, false>;
+/// The same, with ids that need no hiding.
+pub type Known<'a> = Tally<'a, false, true>;
 /// Of programs that may be interrupted.
-pub type Shared<'a> = Tally<'a, true>;
+pub type Shared<'a> = Tally<'a, true, false>;
 
-impl<'a, const SHARED: bool> Tally<'a, SHARED> {
+impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
     /// Counts in this bank.
     #[inline(always)]
     pub fn new(bank: &'a mut Bank) -> Self {
@@ -99,7 +115,11 @@ impl<'a, const SHARED: bool> Tally<'a, SHARED> {
 
     #[inline(always)]
     fn masked<const N: usize>(&self, id: usize) -> usize {
-        index::masked::<N>(id, self.noise)
+        if KNOWN {
+            id & (N - 1)
+        } else {
+            index::masked::<N>(id, self.noise)
+        }
     }
 
     /// Counts an insert.
@@ -140,14 +160,15 @@ impl<'a, const SHARED: bool> Tally<'a, SHARED> {
         Self::count(&mut counters.deaths[state][Reason::Expired.id()]);
         Self::count(&mut counters.timer_expired[timer]);
         Self::count(&mut counters.expired[state]);
-        let (life_us, in_life) = self.placed(life);
+        let tick = config::TICK.load();
+        let (life_us, in_life) = placed(life, tick);
         // Many never leave the state that they begin in.
         let (stay_us, in_stay) = if stay == life {
             (life_us, in_life)
         } else {
-            self.placed(stay)
+            placed(stay, tick)
         };
-        let (overdue_us, in_overdue) = self.placed(overdue);
+        let (overdue_us, in_overdue) = placed(overdue, tick);
         Self::value(&mut self.bank.lifetime, life_us, in_life);
         Self::value(&mut self.bank.residency[state], stay_us, in_stay);
         Self::value(&mut self.bank.overdue, overdue_us, in_overdue);
@@ -169,7 +190,7 @@ impl<'a, const SHARED: bool> Tally<'a, SHARED> {
     }
 }
 
-impl<const SHARED: bool> Sink for Tally<'_, SHARED> {
+impl<const SHARED: bool, const KNOWN: bool> Sink for Tally<'_, SHARED, KNOWN> {
     #[inline(always)]
     fn entered(&mut self, state: State) {
         let id = self.masked::<{ State::SLOTS }>(state.id());
@@ -221,13 +242,15 @@ impl<const SHARED: bool> Sink for Tally<'_, SHARED> {
 
     #[inline(always)]
     fn placed(&self, jiffies: u32) -> (u64, usize) {
-        let micros = micros(jiffies);
-        let bucket = config::bucket_of(jiffies).unwrap_or_else(|| histogram::index(micros));
-        (micros, bucket)
+        placed(jiffies, config::TICK.load())
     }
 
     #[inline(always)]
     fn opaque(&self, index: usize) -> usize {
-        index::opaque(index, self.noise)
+        if KNOWN {
+            index
+        } else {
+            index::opaque(index, self.noise)
+        }
     }
 }

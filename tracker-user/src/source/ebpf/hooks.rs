@@ -62,7 +62,7 @@ pub const EVENTS: &[Event] = &[
             Function {
                 name: "__nf_ct_delete_from_lists",
                 splits: true,
-                program: None,
+                program: Some("freed"),
             },
             whole("nf_ct_remove_expectations"),
             whole("nf_ct_helper_destroy"),
