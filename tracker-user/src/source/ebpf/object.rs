@@ -18,8 +18,14 @@ const CLASS: u8 = 0x07;
 /// The bits of a load's code that name its size.
 const SIZE: u8 = 0x18;
 
-/// The object, its marked loads (see [`Field`]) made for this kernel.
-pub fn made_for(offsets: &Offsets) -> anyhow::Result<Vec<u8>> {
+/// `BPF_STX | BPF_ATOMIC | BPF_DW`, and in its number `BPF_CMPXCHG`.
+const EXCHANGE: (u8, i32) = (0xdb, 0xf1);
+/// `r0 = 0`.
+const NOTHING: [u8; INSTRUCTION] = [0xb7, 0, 0, 0, 0, 0, 0, 0];
+
+/// The object, made for this kernel: its marked loads (see [`Field`]), and the exchanges, which a kernel
+/// that `has_exchange` not refuses even where they are not reached.
+pub fn made_for(offsets: &Offsets, has_exchange: bool) -> anyhow::Result<Vec<u8>> {
     let mut bytes = OBJECT.to_vec();
     for section in object::File::parse(OBJECT)?.sections() {
         let Some((start, length)) = section.file_range() else {
@@ -27,14 +33,30 @@ pub fn made_for(offsets: &Offsets) -> anyhow::Result<Vec<u8>> {
         };
         if section.kind() == SectionKind::Text {
             let (start, length) = (usize::try_from(start)?, usize::try_from(length)?);
-            let code = bytes.get_mut(start..start + length);
-            fill(
-                code.ok_or_else(|| anyhow::anyhow!("a section is cut short"))?,
-                offsets,
-            )?;
+            let code = bytes
+                .get_mut(start..start + length)
+                .ok_or_else(|| anyhow::anyhow!("a section is cut short"))?;
+            fill(code, offsets)?;
+            if !has_exchange {
+                leave_out_exchanges(code);
+            }
         }
     }
     Ok(bytes)
+}
+
+fn leave_out_exchanges(code: &mut [u8]) {
+    for instruction in code.chunks_exact_mut(INSTRUCTION) {
+        let number = [
+            instruction[4],
+            instruction[5],
+            instruction[6],
+            instruction[7],
+        ];
+        if (instruction[0], i32::from_le_bytes(number)) == EXCHANGE {
+            instruction.copy_from_slice(&NOTHING);
+        }
+    }
 }
 
 /// Puts the offset and the size of fields into the loads that are marked.

@@ -102,14 +102,16 @@ impl Watch {
             .unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
         unlock_memory();
         sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
-        let groups = if sys::has_exchange() {
+        let has_exchange = sys::has_exchange();
+        let groups = if has_exchange {
             Group::for_entries(max_entries)
         } else {
             0
         };
-        let object = object::made_for(&offsets).map_err(|error| StartError::Object {
-            cause: format!("{error:#}"),
-        })?;
+        let object =
+            object::made_for(&offsets, has_exchange).map_err(|error| StartError::Object {
+                cause: format!("{error:#}"),
+            })?;
         let plan = load::Plan {
             object: &object,
             groups,
