@@ -65,8 +65,6 @@ impl Fold {
         // An older entry that no packet touched was never looked at.
         if entry.followed == Followed::Wholly && (!entry.before || entry.steps.len() > 1) {
             self.add_gaps(&entry.steps);
-        } else if !kept {
-            self.add_gaps(&entry.steps[..1]);
         }
         if !entry.before {
             if kept {

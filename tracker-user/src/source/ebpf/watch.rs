@@ -31,6 +31,8 @@ use crate::{
 const PORTS_EVERY: Duration = Duration::from_secs(10);
 /// Room for entries where the table has no maximum.
 const UNLIMITED: u64 = 1 << 18;
+/// Room from which on entries are kept in groups. Which of fewer ones find no place would be left to chance.
+const LEAST_GROUPED: u32 = 1024;
 /// Readings of a table and its counters from which the quietest is taken.
 const READINGS: u32 = 8;
 
@@ -103,7 +105,7 @@ impl Watch {
         unlock_memory();
         sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
         let has_exchange = sys::has_exchange();
-        let groups = if has_exchange {
+        let groups = if has_exchange && max_entries >= LEAST_GROUPED {
             Group::for_entries(max_entries)
         } else {
             0
