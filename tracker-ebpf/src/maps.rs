@@ -72,6 +72,14 @@ pub static STACK: PerCpuArray<[u64; FRAMES]> = PerCpuArray::with_max_entries(1, 
 #[map]
 pub static COPY: PerCpuArray<[u64; ENTRY_BYTES / 8]> = PerCpuArray::with_max_entries(1, 0);
 
+/// Bytes of [`TEXT`]: no kernel's pages are smaller, so that either all of them can be read or none.
+pub const TEXT_BYTES: usize = 4096;
+
+/// A piece of the kernel's machine code. Written by `text`, read by user space after each run,
+/// before any hook is there.
+#[map]
+pub static TEXT: Array<[u8; TEXT_BYTES]> = Array::with_max_entries(1, 0);
+
 /// This CPU's number.
 #[inline(always)]
 pub fn cpu() -> u32 {

@@ -4,12 +4,19 @@
 //! space loads what the kernel takes.
 
 use aya_ebpf::{
+    helpers::generated::bpf_probe_read_kernel,
     macros::{fentry, kprobe, raw_tracepoint},
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use tracker_common::Proto;
 
-use crate::{death, entry::Entry, insert, packet};
+use crate::{
+    death,
+    entry::Entry,
+    insert,
+    maps::{TEXT, TEXT_BYTES},
+    packet,
+};
 
 macro_rules! hooks {
     ($($kprobe:ident, $fentry:ident => $function:path $(, $proto:ident)?;)*) => {
@@ -55,4 +62,16 @@ fn census(ctx: RawTracePointContext) -> i32 {
     }
     death::living(address);
     0
+}
+
+/// Run by user space before it chooses the hooks: reads a page of the kernel's machine code. 0 if
+/// that could be read; attached to nothing.
+#[raw_tracepoint]
+fn text(ctx: RawTracePointContext) -> i32 {
+    let Some(page) = TEXT.get_ptr_mut(0) else {
+        return -1;
+    };
+    let address = ctx.arg::<u64>(0) as *const _;
+    // SAFETY: the size is that of the value; an address that cannot be read is an error.
+    unsafe { bpf_probe_read_kernel(page.cast(), TEXT_BYTES as u32, address) as i32 }
 }

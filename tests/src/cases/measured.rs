@@ -166,6 +166,7 @@ pub fn watch(
             .lines()
             .any(|line| line.split_whitespace().nth(2) == Some(symbol))
     };
+    let sole = "__nf_ct_delete_from_lists";
     let hooked = [
         ("insert", "__nf_conntrack_hash_insert"),
         ("tcp_packet", "nf_conntrack_tcp_packet"),
@@ -175,7 +176,14 @@ pub fn watch(
         ("icmpv6_packet", "nf_conntrack_icmpv6_packet"),
         ("gre_packet", "nf_conntrack_gre_packet"),
         ("sctp_packet", "nf_conntrack_sctp_packet"),
-        ("destroy", "nf_ct_remove_expectations"),
+        (
+            "destroy",
+            if has(sole) {
+                sole
+            } else {
+                "nf_ct_remove_expectations"
+            },
+        ),
     ];
     Ok(Watch {
         span,

@@ -10,9 +10,12 @@ use super::Root;
 const FILE: &str = "proc/kallsyms";
 const MODULE: &str = "nf_conntrack";
 /// How the names begin that are kept of the hundred thousands: those of conntrack.
-const STEMS: [&str; 6] = [
+const STEMS: [&str; 9] = [
     "nf_c",
     "__nf_c",
+    "____nf_c",
+    "clean_from_lists",
+    "resolve_normal_ct",
     "early_drop",
     "gc_worker",
     "init_conntrack",
@@ -74,6 +77,12 @@ impl Symbols {
                 source,
             })?
             .shown()
+    }
+
+    /// From such a text, for a test.
+    #[cfg(test)]
+    pub fn of_text(text: &str) -> Self {
+        Self::parse(text.as_bytes()).unwrap().shown().unwrap()
     }
 
     /// From the text of `/proc/kallsyms`; lines that are not as expected are left out.
@@ -144,9 +153,23 @@ impl Symbols {
     /// Where a function begins, and where the next symbol does.
     #[must_use]
     pub fn range(&self, name: &str) -> Option<(u64, u64)> {
-        let start = self.address(name)?;
+        Some(self.range_at(self.address(name)?))
+    }
+
+    fn range_at(&self, start: u64) -> (u64, u64) {
         let next = self.addresses.partition_point(|&address| address <= start);
-        Some((start, self.addresses.get(next).copied().unwrap_or(u64::MAX)))
+        let end = self.addresses.get(next).copied();
+        (start, end.unwrap_or(u64::MAX))
+    }
+
+    /// Conntrack's functions in the same module as one of them (or in the kernel proper, like it),
+    /// that one too: their names with a compiler's suffix, and where they begin and end.
+    pub fn beside(&self, name: &str) -> impl Iterator<Item = (&str, (u64, u64))> {
+        let module = self.find(name).map(|symbol| &symbol.module);
+        self.functions
+            .iter()
+            .filter(move |symbol| Some(&symbol.module) == module)
+            .map(|symbol| (symbol.name.as_str(), self.range_at(symbol.address)))
     }
 
     /// There is such a function.
@@ -228,12 +251,20 @@ not a line
 ffff000000000040 T alias\t[other]
 ffff000000000050 t early_drop.cold\t[nf_conntrack]
 ";
-        let symbols = Symbols::parse(text.as_bytes()).unwrap().shown().unwrap();
+        let symbols = Symbols::of_text(text);
         assert_eq!(
             symbols.range("early_drop"),
             Some((0xffff_0000_0000_0030, 0xffff_0000_0000_0040))
         );
         assert_eq!(symbols.range("early_drop.cold").unwrap().1, u64::MAX);
+        let beside: Vec<_> = symbols.beside("early_drop").collect();
+        assert_eq!(
+            beside,
+            [
+                ("early_drop", (0xffff_0000_0000_0030, 0xffff_0000_0000_0040)),
+                ("early_drop.cold", (0xffff_0000_0000_0050, u64::MAX))
+            ]
+        );
         assert!(!symbols.has("nf_ct_delete"), "data is no function");
         assert!(!symbols.has_part("early_drop"));
     }

@@ -34,6 +34,31 @@ struct Function {
     splits: bool,
     /// Stem of the names of a program of its own; else it is the event's.
     program: Option<&'static str>,
+    /// How to tell that no caller has a copy of it inlined, where one may.
+    trace: Option<Trace>,
+}
+
+/// What a copy of a function would show: a branch to this function, which the original has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Trace {
+    to: &'static str,
+    /// Functions that have such a branch of their own.
+    others: &'static [&'static str],
+}
+
+impl Trace {
+    /// Says why not, if the original is not known to be the only one.
+    fn is_sole(&self, original: &str, kernel: &impl Kernel) -> Result<(), String> {
+        let callers = kernel.callers(self.to)?;
+        if !callers.iter().any(|it| it == original) {
+            return Err(format!("it has no branch to {}", self.to));
+        }
+        let known = |it: &str| it == original || self.others.contains(&it);
+        match callers.iter().find(|it| !known(it)) {
+            Some(copy) => Err(format!("{copy} has a branch to {}, too", self.to)),
+            None => Ok(()),
+        }
+    }
 }
 
 const fn whole(name: &'static str) -> Function {
@@ -41,14 +66,22 @@ const fn whole(name: &'static str) -> Function {
         name,
         splits: false,
         program: None,
+        trace: None,
     }
 }
 
 /// All events. Every function takes the `struct nf_conn *` first.
 ///
-/// Destroy: `nf_ct_remove_expectations` is called for an entry that leaves the table, with softirqs
-/// off, so that no death can interrupt the program that counts another. It is also called for
-/// living entries and for those that have left, which the program leaves out.
+/// Destroy: `__nf_ct_delete_from_lists` is called once for each entry that leaves the table, with
+/// softirqs off, so that no death can interrupt the program that counts another: the kernel would
+/// skip that one's. But it is static, and a compiler may inline it into one of its two callers while
+/// the other keeps the symbol: deaths would pass it unseen. A copy calls
+/// `nf_ct_remove_expectations`, which lies in another translation unit. So it is taken only where
+/// the machine code of conntrack's functions shows that call in nobody but itself and in what
+/// destroys an entry that has left.
+///
+/// `nf_ct_remove_expectations` is called there with softirqs off, but for an entry that has left
+/// again, and with softirqs on; and for living entries. The program leaves those out.
 /// `nf_ct_helper_destroy` is called once, but with softirqs on. Both lie in other translation units
 /// than their callers, so they can neither be inlined nor split. `nf_ct_delete` comes a moment
 /// earlier, and is passed over where the compiler split it (5.10, 7.2: `.part.0`).
@@ -63,6 +96,10 @@ pub const EVENTS: &[Event] = &[
                 name: "__nf_ct_delete_from_lists",
                 splits: true,
                 program: Some("freed"),
+                trace: Some(Trace {
+                    to: "nf_ct_remove_expectations",
+                    others: &["nf_ct_destroy", "destroy_conntrack"],
+                }),
             },
             whole("nf_ct_remove_expectations"),
             whole("nf_ct_helper_destroy"),
@@ -70,11 +107,13 @@ pub const EVENTS: &[Event] = &[
                 name: "nf_ct_delete",
                 splits: true,
                 program: Some("deleted"),
+                trace: None,
             },
             Function {
                 name: "nf_conntrack_free",
                 splits: false,
                 program: Some("freed"),
+                trace: None,
             },
         ],
     },
@@ -187,6 +226,9 @@ pub trait Kernel {
     fn is_split(&self, function: &str) -> bool;
     /// Type of the first argument, where type information tells: `Some(None)` if it has none.
     fn first_argument(&self, function: &str) -> Option<Option<String>>;
+    /// Conntrack's functions whose machine code branches to this one, without a compiler's suffix;
+    /// or why that cannot be told.
+    fn callers(&self, function: &str) -> Result<Vec<String>, String>;
 }
 
 /// Functions that show an event on this kernel, best first.
@@ -204,8 +246,21 @@ pub fn candidates(event: &Event, kernel: &impl Kernel, pins: &[Pin]) -> Vec<Stri
             Some(found) => found.as_deref() == Some(ENTRY),
             None => true,
         })
+        .filter(|function| pinned.is_some() || is_sole(function, kernel))
         .map(|function| function.name.to_owned())
         .collect()
+}
+
+/// Whoever calls the function comes through its entry, as far as callers in the same translation
+/// unit are concerned.
+fn is_sole(function: &Function, kernel: &impl Kernel) -> bool {
+    let Some(trace) = function.trace else {
+        return true;
+    };
+    trace
+        .is_sole(function.name, kernel)
+        .inspect_err(|why| log::debug!("{} is passed over: {why}", function.name))
+        .is_ok()
 }
 
 /// Stem of the names of the programs for a function.
@@ -232,6 +287,7 @@ mod tests {
     struct Fake {
         functions: &'static [&'static str],
         first: Option<Option<&'static str>>,
+        callers: Option<&'static [&'static str]>,
     }
 
     impl Kernel for Fake {
@@ -246,6 +302,11 @@ mod tests {
         }
         fn first_argument(&self, _: &str) -> Option<Option<String>> {
             self.first.map(|first| first.map(str::to_owned))
+        }
+        fn callers(&self, function: &str) -> Result<Vec<String>, String> {
+            assert_eq!(function, "nf_ct_remove_expectations");
+            let callers = self.callers.ok_or("it cannot be read")?;
+            Ok(callers.iter().map(|&it| it.to_owned()).collect())
         }
     }
 
@@ -264,6 +325,7 @@ mod tests {
         let kernel = Fake {
             functions,
             first: None,
+            callers: None,
         };
         assert_eq!(
             destroy(&kernel, &[]),
@@ -282,8 +344,30 @@ mod tests {
         let kernel = Fake {
             functions,
             first: None,
+            callers: None,
         };
         assert_eq!(destroy(&kernel, &[]), ["nf_conntrack_free"]);
+    }
+
+    #[test]
+    fn a_function_that_may_be_inlined_is_taken_if_nobody_has_a_copy() {
+        const ITSELF: &str = "__nf_ct_delete_from_lists";
+        const OTHER: &str = "nf_ct_remove_expectations";
+        fn taken(callers: Option<&'static [&'static str]>) -> String {
+            let kernel = Fake {
+                functions: &[OTHER, ITSELF],
+                first: Some(Some("struct nf_conn *")),
+                callers,
+            };
+            destroy(&kernel, &[]).swap_remove(0)
+        }
+        assert_eq!(taken(Some(&[ITSELF])), ITSELF);
+        assert_eq!(taken(Some(&["nf_ct_destroy", ITSELF])), ITSELF);
+        assert_eq!(taken(Some(&[ITSELF, "nf_ct_delete"])), OTHER);
+        assert_eq!(taken(Some(&[ITSELF, "clean_from_lists"])), OTHER);
+        assert_eq!(taken(Some(&["nf_ct_destroy"])), OTHER);
+        assert_eq!(taken(Some(&[])), OTHER);
+        assert_eq!(taken(None), OTHER);
     }
 
     #[test]
@@ -291,11 +375,13 @@ mod tests {
         let kernel = Fake {
             functions: &["nf_ct_helper_destroy"],
             first: Some(Some("struct sk_buff *")),
+            callers: None,
         };
         assert!(destroy(&kernel, &[]).is_empty());
         let kernel = Fake {
             functions: &["nf_ct_helper_destroy"],
             first: Some(Some("struct nf_conn *")),
+            callers: None,
         };
         assert_eq!(destroy(&kernel, &[]), ["nf_ct_helper_destroy"]);
     }
@@ -306,6 +392,7 @@ mod tests {
         let kernel = Fake {
             functions,
             first: None,
+            callers: None,
         };
         let pin: Pin = "destroy=nf_conntrack_free".parse().unwrap();
         assert_eq!(destroy(&kernel, &[pin]), ["nf_conntrack_free"]);
@@ -329,7 +416,7 @@ mod tests {
             "destroy=nf_conntrack_in"
                 .parse::<Pin>()
                 .unwrap_err()
-                .contains("Name one of nf_ct_remove_expectations, nf_ct_helper_destroy")
+                .contains("Name one of __nf_ct_delete_from_lists, nf_ct_remove_expectations")
         );
     }
 }

@@ -17,6 +17,7 @@ use super::{
     fentry::{Attached, Linked},
     hooks::{self, Attach, EVENTS, Event, Kernel, Pin},
     refusal::{self, Refusal},
+    text,
 };
 use crate::{
     kernel::{btf::KernelBtf, offsets::Offsets, symbols::Symbols},
@@ -96,6 +97,10 @@ impl Kernel for Plan<'_> {
     fn first_argument(&self, function: &str) -> Option<Option<String>> {
         let parameters = self.btf.function(function).ok()?;
         Some(parameters.into_iter().next().map(|first| first.type_name))
+    }
+
+    fn callers(&self, function: &str) -> Result<Vec<String>, String> {
+        text::callers(self.symbols, function).map_err(|error| error.to_string())
     }
 }
 

@@ -1,9 +1,11 @@
 //! The watch of this kernel by eBPF programs. The only module that names `aya`.
 //!
-//! `hooks` decides what to hook from what the kernel has, `load` loads and attaches it,
+//! `hooks` decides what to hook from what the kernel has, its machine code (`text`, `branch`) not
+//! least, `load` loads and attaches it,
 //! `read` adds the maps up over the CPUs, `scope` knows the watched namespaces and their
 //! tables, `watch` is the [`Source`](super::Source) made of these.
 
+mod branch;
 mod census;
 mod error;
 mod fentry;
@@ -17,6 +19,7 @@ mod refusal;
 mod scope;
 pub mod statistics;
 mod sys;
+mod text;
 mod watch;
 
 pub use error::StartError;
