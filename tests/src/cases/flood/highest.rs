@@ -167,19 +167,13 @@ impl Flood {
         no_complaint()
     }
 
-    /// Each packet that began an entry was seen to, and each entry's timer is known, but for one of a thousand whose CPU
-    /// was held up just when it was put into the table.
+    /// Each packet that began an entry was seen to, and each entry's timer is known.
     fn is_attributed(&self) -> Result<()> {
-        let held_up = match available_parallelism()?.get() {
-            1 => 0,
-            _ => self.begun / 1000,
-        };
         let causes = self.report["unattributed"].as_object();
         for (cause, count) in causes.into_iter().flatten() {
             let count = number(count)?;
             let is_known = match cause.as_str() {
                 "unconfirmed" => count == self.begun,
-                "inconsistent" => count <= held_up,
                 _ => count == 0,
             };
             ensure!(is_known, "{cause} {count}, of {} entries", self.begun);
