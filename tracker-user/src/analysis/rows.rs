@@ -279,3 +279,22 @@ impl PortRow {
 pub(super) fn sum<'a>(values: impl Iterator<Item = &'a u64>) -> u64 {
     values.fold(0, |sum, &value| sum.saturating_add(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_neither_live_nor_died_are_lost() {
+        let mut observed = Observed::nothing();
+        observed.counters.inserts[0] = 78_279;
+        observed.counters.deaths[0][0] = 78_277;
+        assert_eq!(Balance::of(&observed).lost, 2);
+        observed.live = 2;
+        assert_eq!(Balance::of(&observed).lost, 0);
+        observed.live_at_start = 1;
+        assert_eq!(Balance::of(&observed).lost, 1);
+        observed.live = 5;
+        assert_eq!(Balance::of(&observed).lost, -2);
+    }
+}

@@ -9,6 +9,7 @@ mod branch;
 mod census;
 mod error;
 mod fentry;
+mod flow;
 mod hooks;
 mod load;
 mod mapped;

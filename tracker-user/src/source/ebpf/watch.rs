@@ -13,8 +13,8 @@ use tracker_common::{
 };
 
 use super::{
-    Attach, Pin, StartError, census, fentry::Attached, load, mapped::Mapped, object, read,
-    scope::Scope, sys,
+    Attach, Pin, StartError, census, fentry::Attached, flow::Flow, load, mapped::Mapped, object,
+    read, scope::Scope, sys,
 };
 use crate::{
     kernel::{
@@ -176,7 +176,8 @@ impl Watch {
             let base = watch.settled(slot).map_err(|error| StartError::Object {
                 cause: error.to_string(),
             })?;
-            watch.scope.members[slot].begin(base);
+            // What went unseen until now is no entry of the start, and shows as a loss at the end.
+            watch.scope.members[slot].begin(u64::try_from(base).unwrap_or(0));
         }
         Ok(watch)
     }
@@ -187,32 +188,29 @@ impl Watch {
     }
 
     /// Entries that a namespace's table holds beyond those that were inserted and not destroyed
-    /// since the watch began: at its start, those that were there.
+    /// since the watch began: at its start, those that were there. Below 0, so many deaths have gone
+    /// unseen.
     ///
-    /// The table's count and the counters are not read at one instant. A reading is taken only if
-    /// nothing was inserted or destroyed meanwhile, and of several the least: entries that are
-    /// not in the table yet, or no more, can only add to the count.
-    fn settled(&self, slot: usize) -> anyhow::Result<u64> {
-        let mut least: Option<u64> = None;
+    /// The table's count and the counters are not read at one instant: with the inserts from before
+    /// and the deaths from after the count, no reading tells too few. Entries that are not in the
+    /// table yet, or no more, can only add to it too. So the least is taken, and there are readings
+    /// until in several of them nothing was inserted or destroyed meanwhile.
+    fn settled(&self, slot: usize) -> anyhow::Result<i64> {
+        let mut least: Option<i64> = None;
         let mut taken = 0;
         for _ in 0..READINGS * 16 {
-            let before = self.counters(slot)?;
+            let before = Flow::of(&*self.counters(slot)?);
             let Some(table) = self.scope.members[slot].table() else {
                 break;
             };
-            let after = self.counters(slot)?;
-            let flow = |counters: &Counters| (counters.inserted(), counters.destroyed());
-            let quiet = flow(&before) == flow(&after);
-            if quiet || least.is_none() {
-                let (inserted, destroyed) = flow(&after);
-                let base = (table.count + destroyed).saturating_sub(inserted);
-                least = Some(if taken == 0 {
-                    base
-                } else {
-                    base.min(least.unwrap_or(base))
-                });
-            }
-            taken += u32::from(quiet);
+            let after = Flow::of(&*self.counters(slot)?);
+            let flow = Flow {
+                inserted: before.inserted,
+                destroyed: after.destroyed,
+            };
+            let most = flow.beyond(table.count);
+            least = Some(least.map_or(most, |least| least.min(most)));
+            taken += u32::from(before == after);
             if taken == READINGS {
                 break;
             }
@@ -314,7 +312,7 @@ impl Watch {
     }
 
     fn end(&mut self) -> anyhow::Result<Sample> {
-        let bases: Vec<u64> = (0..self.scope.members.len())
+        let bases: Vec<i64> = (0..self.scope.members.len())
             .map(|slot| self.settled(slot))
             .collect::<Result<_, _>>()?;
         let losses = self.losses()?;
@@ -331,9 +329,8 @@ impl Watch {
         let mut sample = self.take(true)?;
         sample.losses.count[Loss::ProbeMissed.id()] = losses.count[Loss::ProbeMissed.id()];
         for (namespace, base) in sample.namespaces.iter_mut().zip(bases) {
-            let counters = &namespace.counters;
             let gone = namespace.table.is_none();
-            let live = (base + counters.inserted()).saturating_sub(counters.destroyed());
+            let live = Flow::of(&namespace.counters).entries(base);
             namespace.live = if gone { 0 } else { live };
         }
         Ok(sample)
