@@ -221,6 +221,7 @@ pub fn interrupted() -> Result<()> {
     let before = Before::look()?;
     let flood = Endless::prepare()?;
     let router = &flood.topology.router;
+    keep_hooks(&flood.topology.client)?;
     let first = Watch::start("flood_interrupted", router.path())?;
     let (mut cut, mut second) = (None, None);
     let sent = flood.during(|| {
@@ -250,6 +251,16 @@ pub fn interrupted() -> Result<()> {
     cut.remove();
     whole.remove();
     before.is_back()
+}
+
+/// A namespace that keeps all hooks in use, whatever becomes of the router's. The kernel patches its code when the last
+/// user of a hook goes, and an emulator of several CPUs has been seen to run what had been there meanwhile.
+fn keep_hooks(namespace: &Namespace) -> Result<()> {
+    let chains = ["prerouting", "input", "forward", "output", "postrouting"].map(|hook| {
+        format!("add chain inet kept {hook} {{ type filter hook {hook} priority 0; }}\n")
+    });
+    namespace.nft(&format!("add table inet kept\n{}", chains.concat()))?;
+    Ok(())
 }
 
 /// Without rules nothing is tracked; with them, it is again.
