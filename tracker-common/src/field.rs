@@ -44,6 +44,14 @@ ids! {
     }
 }
 
+/// Number of the instruction that stands for the id of `struct nf_conn` as the argument of a
+/// [cast](CAST), as long as that is not known. No program calculates with it.
+pub const CAST_TYPE: i32 = 0x7ca5_7000;
+
+/// Number of the instruction that stands for the call of `bpf_rdonly_cast` (6.2 and later), which
+/// makes an address one that the kernel lets a program read through.
+pub const CAST: i32 = 0x7ca5_7001;
+
 impl Field {
     /// Offset from which the first field is loaded as long as the real one is not known. No value
     /// that the programs load from is as large.

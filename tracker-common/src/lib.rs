@@ -22,7 +22,7 @@ pub mod native;
 pub mod record;
 pub mod uapi;
 
-pub use field::Field;
+pub use field::{CAST, CAST_TYPE, Field};
 pub use ids::{Cause, Loss, Proto, Reason, State, Timer};
 
 /// Version of the contract. User space refuses an eBPF object of another version.

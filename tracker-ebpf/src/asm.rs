@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use tracker_common::Field;
+use tracker_common::{CAST, CAST_TYPE, Field};
 
 /// Loads the field with this [`Field::mark`]: one instruction, in which user space puts the field's
 /// offset and size on this kernel.
@@ -25,6 +25,30 @@ pub unsafe fn field<const MARK: i16>(base: *const u8) -> u64 {
         );
     }
     value
+}
+
+/// An entry's address as one that may be read through. User space puts the call of a function of the
+/// kernel here, which the verifier replaces by a move; a kernel without it has programs without this.
+#[inline(always)]
+pub fn cast(address: u64) -> *const u8 {
+    let entry: u64;
+    // SAFETY: registers only, those that a call leaves undefined among them.
+    unsafe {
+        asm!(
+            "r2 = {kind}",
+            "r0 = {call}",
+            kind = const CAST_TYPE,
+            call = const CAST,
+            inlateout("r1") address => _,
+            lateout("r0") entry,
+            lateout("r2") _,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            options(pure, nomem, nostack)
+        );
+    }
+    entry as *const u8
 }
 
 /// The lower half of an address, as a number: what the verifier takes for a pointer may not be

@@ -43,12 +43,21 @@ pub fn now() -> u32 {
 }
 
 impl Entry<true> {
-    /// The entry that a function was called with.
+    /// The entry that a function was called with, where the kernel knows its type.
     #[inline(always)]
     pub fn in_place(argument: u64) -> Self {
         Self {
             base: argument as *const u8,
             address: argument,
+        }
+    }
+
+    /// The entry at an address, where the kernel takes one's word for its type.
+    #[inline(always)]
+    pub fn cast(address: u64) -> Self {
+        Self {
+            base: asm::cast(address),
+            address,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The programs: each takes the entry's address from its first argument and hands over.
 //!
-//! Every hook has two: a fentry, which reads the entry in place, and a kprobe, which reads a copy. User
-//! space loads what the kernel takes.
+//! Every hook has three: a fentry and a kprobe, which read the entry in place, and a kprobe that reads a
+//! copy. User space loads what the kernel takes.
 
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel,
@@ -19,11 +19,19 @@ use crate::{
 };
 
 macro_rules! hooks {
-    ($($kprobe:ident, $fentry:ident => $function:path $(, $proto:ident)?;)*) => {
+    ($($copy:ident, $kprobe:ident, $fentry:ident => $function:path $(, $proto:ident)?;)*) => {
         $(
             #[kprobe]
-            fn $kprobe(ctx: ProbeContext) -> u32 {
+            fn $copy(ctx: ProbeContext) -> u32 {
                 if let Some(entry) = ctx.arg::<u64>(0).and_then(Entry::read) {
+                    $function(&ctx, entry $(, Proto::$proto)?);
+                }
+                0
+            }
+
+            #[kprobe]
+            fn $kprobe(ctx: ProbeContext) -> u32 {
+                if let Some(entry) = ctx.arg::<u64>(0).map(Entry::cast) {
                     $function(&ctx, entry $(, Proto::$proto)?);
                 }
                 0
@@ -39,17 +47,17 @@ macro_rules! hooks {
 }
 
 hooks! {
-    insert_kprobe, insert_fentry => insert::insert;
-    tcp_packet_kprobe, tcp_packet_fentry => packet::packet, Tcp;
-    udp_packet_kprobe, udp_packet_fentry => packet::packet, Udp;
-    udplite_packet_kprobe, udplite_packet_fentry => packet::packet, Udplite;
-    icmp_packet_kprobe, icmp_packet_fentry => packet::packet, Icmp;
-    icmpv6_packet_kprobe, icmpv6_packet_fentry => packet::packet, Icmpv6;
-    gre_packet_kprobe, gre_packet_fentry => packet::packet, Gre;
-    sctp_packet_kprobe, sctp_packet_fentry => packet::packet, Sctp;
-    destroy_kprobe, destroy_fentry => death::leaves;
-    deleted_kprobe, deleted_fentry => death::deleted;
-    freed_kprobe, freed_fentry => death::freed;
+    insert_copy, insert_kprobe, insert_fentry => insert::insert;
+    tcp_packet_copy, tcp_packet_kprobe, tcp_packet_fentry => packet::packet, Tcp;
+    udp_packet_copy, udp_packet_kprobe, udp_packet_fentry => packet::packet, Udp;
+    udplite_packet_copy, udplite_packet_kprobe, udplite_packet_fentry => packet::packet, Udplite;
+    icmp_packet_copy, icmp_packet_kprobe, icmp_packet_fentry => packet::packet, Icmp;
+    icmpv6_packet_copy, icmpv6_packet_kprobe, icmpv6_packet_fentry => packet::packet, Icmpv6;
+    gre_packet_copy, gre_packet_kprobe, gre_packet_fentry => packet::packet, Gre;
+    sctp_packet_copy, sctp_packet_kprobe, sctp_packet_fentry => packet::packet, Sctp;
+    destroy_copy, destroy_kprobe, destroy_fentry => death::leaves;
+    deleted_copy, deleted_kprobe, deleted_fentry => death::deleted;
+    freed_copy, freed_kprobe, freed_fentry => death::freed;
 }
 
 /// Run by user space for each living entry at the end of a watch, with the jiffies since the first

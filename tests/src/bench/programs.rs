@@ -45,7 +45,9 @@ impl Program {
     /// Its name without what says how it is attached, which may be cut short.
     pub fn hook(&self) -> &str {
         match self.name.rsplit_once('_') {
-            Some((hook, kind)) if self.kind().starts_with(kind) => hook,
+            Some((hook, kind)) if [self.kind(), "copy"].iter().any(|it| it.starts_with(kind)) => {
+                hook
+            }
             _ => &self.name,
         }
     }

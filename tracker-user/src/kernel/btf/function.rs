@@ -37,6 +37,13 @@ impl Btf {
         })
     }
 
+    /// Number of a struct's type in the kernel's own information, where that has it.
+    #[must_use]
+    pub fn kernel_struct(&self, name: &str) -> Option<u32> {
+        let id = self.ids_of(&[STRUCT], name).into_iter().next()?;
+        (self.base.is_none() || id < self.first_id).then_some(id)
+    }
+
     /// Parameters of a function.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub struct Plan<'a> {
     pub symbols: &'a Symbols,
     /// Where things are.
     pub offsets: &'a Offsets,
+    /// The object calls a function that lets kprobes read an entry in place.
+    pub has_cast: bool,
     /// Length of a jiffy in ns.
     pub tick_ns: u64,
     /// Live entries that there is room for.
@@ -320,12 +322,15 @@ fn attach_one(
             }
             continue;
         }
-        match attach_kprobe(&mut loaded.ebpf, &format!("{program}_kprobe"), &symbol) {
-            Ok(()) => {
-                take("kprobe", symbol);
-                return Ok(());
+        let in_place = plan.has_cast.then_some("kprobe");
+        for reads in in_place.into_iter().chain(["copy"]) {
+            match attach_kprobe(&mut loaded.ebpf, &format!("{program}_{reads}"), &symbol) {
+                Ok(()) => {
+                    take("kprobe", symbol);
+                    return Ok(());
+                }
+                Err(error) => refusals.push(Refusal::of("kprobe", &error)),
             }
-            Err(error) => refusals.push(Refusal::of("kprobe", &error)),
         }
     }
     let (refusals, is_policy) = refusal::all(refusals);

@@ -2,9 +2,9 @@
 
 use aya::include_bytes_aligned;
 use object::{Object as _, ObjectSection as _, SectionKind};
-use tracker_common::Field;
+use tracker_common::{CAST, CAST_TYPE, Field};
 
-use crate::kernel::offsets::Offsets;
+use crate::kernel::{btf::KernelBtf, offsets::Offsets};
 
 /// As they are built.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracker.bpf.o"));
@@ -20,12 +20,45 @@ const SIZE: u8 = 0x18;
 
 /// `BPF_STX | BPF_ATOMIC | BPF_DW`, and in its number `BPF_CMPXCHG`.
 const EXCHANGE: (u8, i32) = (0xdb, 0xf1);
+/// `BPF_ALU64 | BPF_MOV | BPF_K`: a register is set to the instruction's number.
+const SET: u8 = 0xb7;
 /// `r0 = 0`.
-const NOTHING: [u8; INSTRUCTION] = [0xb7, 0, 0, 0, 0, 0, 0, 0];
+const NOTHING: [u8; INSTRUCTION] = [SET, 0, 0, 0, 0, 0, 0, 0];
+/// `BPF_JMP | BPF_CALL`, and its source register for a function of the kernel,
+/// `BPF_PSEUDO_KFUNC_CALL`.
+const CALL: [u8; 4] = [0x85, 2 << 4, 0, 0];
 
-/// The object, made for this kernel: its marked loads (see [`Field`]), and the exchanges, which a kernel
-/// that `has_exchange` not refuses even where they are not reached.
-pub fn made_for(offsets: &Offsets, has_exchange: bool) -> anyhow::Result<Vec<u8>> {
+/// What this kernel's programs may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    /// An instruction that compares and exchanges.
+    pub exchange: bool,
+    /// A function that makes an address one to read through.
+    pub cast: Option<Cast>,
+}
+
+/// Numbers of types in the kernel's own information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cast {
+    function: u32,
+    entry: u32,
+}
+
+impl Cast {
+    /// Where the kernel has `bpf_rdonly_cast` (6.2 and later) and knows the type of an entry, though
+    /// conntrack may be a module.
+    pub fn of(btf: &KernelBtf) -> Option<Self> {
+        let function = btf.function_id("bpf_rdonly_cast")?;
+        Some(Self {
+            function: (!function.in_module).then_some(function.id)?,
+            entry: btf.kernel_struct("nf_conn")?,
+        })
+    }
+}
+
+/// The object, made for this kernel: its marked loads (see [`Field`]), its casts, and the exchanges,
+/// which a kernel that has none refuses even where they are not reached.
+pub fn made_for(offsets: &Offsets, means: Means) -> anyhow::Result<Vec<u8>> {
     let mut bytes = OBJECT.to_vec();
     for section in object::File::parse(OBJECT)?.sections() {
         let Some((start, length)) = section.file_range() else {
@@ -37,8 +70,11 @@ pub fn made_for(offsets: &Offsets, has_exchange: bool) -> anyhow::Result<Vec<u8>
                 .get_mut(start..start + length)
                 .ok_or_else(|| anyhow::anyhow!("a section is cut short"))?;
             fill(code, offsets)?;
-            if !has_exchange {
+            if !means.exchange {
                 leave_out_exchanges(code);
+            }
+            if let Some(cast) = means.cast {
+                call(code, cast);
             }
         }
     }
@@ -47,16 +83,35 @@ pub fn made_for(offsets: &Offsets, has_exchange: bool) -> anyhow::Result<Vec<u8>
 
 fn leave_out_exchanges(code: &mut [u8]) {
     for instruction in code.chunks_exact_mut(INSTRUCTION) {
-        let number = [
-            instruction[4],
-            instruction[5],
-            instruction[6],
-            instruction[7],
-        ];
-        if (instruction[0], i32::from_le_bytes(number)) == EXCHANGE {
+        if (instruction[0], number(instruction)) == EXCHANGE {
             instruction.copy_from_slice(&NOTHING);
         }
     }
+}
+
+/// Puts the function and the type of an entry where they are called for.
+fn call(code: &mut [u8], cast: Cast) {
+    for instruction in code.chunks_exact_mut(INSTRUCTION) {
+        let number = match (instruction[0], number(instruction)) {
+            (SET, CAST) => {
+                instruction[..4].copy_from_slice(&CALL);
+                cast.function
+            }
+            (SET, CAST_TYPE) => cast.entry,
+            _ => continue,
+        };
+        instruction[4..].copy_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// The number in an instruction of [`INSTRUCTION`] bytes.
+fn number(instruction: &[u8]) -> i32 {
+    i32::from_le_bytes([
+        instruction[4],
+        instruction[5],
+        instruction[6],
+        instruction[7],
+    ])
 }
 
 /// Puts the offset and the size of fields into the loads that are marked.

@@ -13,8 +13,15 @@ use tracker_common::{
 };
 
 use super::{
-    Attach, Pin, StartError, census, fentry::Attached, flow::Flow, load, mapped::Mapped, object,
-    read, scope::Scope, sys,
+    Attach, Pin, StartError, census,
+    fentry::Attached,
+    flow::Flow,
+    load,
+    mapped::Mapped,
+    object::{self, Cast, Means},
+    read,
+    scope::Scope,
+    sys,
 };
 use crate::{
     kernel::{
@@ -104,22 +111,25 @@ impl Watch {
             .unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
         unlock_memory();
         sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
-        let has_exchange = sys::has_exchange();
-        let groups = if has_exchange && max_entries >= LEAST_GROUPED {
+        let means = Means {
+            exchange: sys::has_exchange(),
+            cast: Cast::of(&btf),
+        };
+        let groups = if means.exchange && max_entries >= LEAST_GROUPED {
             Group::for_entries(max_entries)
         } else {
             0
         };
-        let object =
-            object::made_for(&offsets, has_exchange).map_err(|error| StartError::Object {
-                cause: format!("{error:#}"),
-            })?;
+        let object = object::made_for(&offsets, means).map_err(|error| StartError::Object {
+            cause: format!("{error:#}"),
+        })?;
         let plan = load::Plan {
             object: &object,
             groups,
             btf: &btf,
             symbols: &symbols,
             offsets: &offsets,
+            has_cast: means.cast.is_some(),
             tick_ns,
             max_entries,
             slots: scope.slots,
