@@ -14,6 +14,7 @@ mod traffic;
 mod user;
 mod work;
 
+use std::iter::repeat_n;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -65,11 +66,13 @@ pub fn budgets(tracker: &Path, kprobes: bool) -> Result<Report> {
 
 /// Cases alone, and watched: all under one watch, for tracker's start takes longer than a case.
 fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
-    let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    let rounds = cases.iter().map(|case| repeat_n(case.name, case.rounds()));
+    let names: Vec<&str> = rounds.flatten().collect();
     let figures = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
-        eprintln!("vm-bench: {} cases {how}", names.len());
+        eprintln!("vm-bench: {} cases {how}", cases.len());
         let measured = measure(observer, &names, Priority::First, Programs::Ignored)?;
-        Ok(measured.iter().map(|measured| measured.figure).collect())
+        let of = |case: &&Case| mean(measured.iter().filter(|it| it.case == case.name));
+        Ok(cases.iter().map(of).collect())
     };
     let alone = figures(&Observer::Nobody, "unobserved")?;
     let watched = figures(&Observer::Tracker(tracker, Hooks::Best), "watched")?;
@@ -90,6 +93,14 @@ fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
             kprobes: probed.get(place).copied(),
         })
         .collect())
+}
+
+/// Mean figure of the rounds of a case.
+fn mean<'a>(rounds: impl Iterator<Item = &'a Measured>) -> f64 {
+    let (count, sum) = rounds.fold((0_u32, 0.0), |(count, sum), it| {
+        (count + 1, sum + it.figure)
+    });
+    sum / f64::from(count)
 }
 
 /// The work at normal priority, so that what the observer does in user space is part of the time.

@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const BECOMES_STREAM: Duration = Duration::from_secs(3);
 /// Below the ports that the kernel chooses itself.
 const PORTS: Range<u16> = 1100..32_000;
+/// The flows' server: the same in each run, and so are the chains that their entries share.
+const SERVER: u16 = PORTS.start - 1;
 /// Flows of the case of whole lives.
 const LIVES: u16 = 11_000;
 const FIRST_PORT: u16 = PORTS.start;
@@ -153,7 +155,7 @@ impl Flows {
 
     /// A server, and these ports ahead.
     fn over(ports: Range<u16>) -> Result<Self> {
-        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, SERVER))?;
         Ok(Self {
             to: server.local_addr()?,
             server,

@@ -40,6 +40,16 @@ enum Batches {
     Joined,
 }
 
+impl Case {
+    /// How often it is measured for a figure: what the kernel does meanwhile is in the figure of joined batches.
+    pub fn rounds(&self) -> usize {
+        match self.batches {
+            Batches::Alike => 1,
+            Batches::Joined => 8,
+        }
+    }
+}
+
 /// Does one batch.
 pub type Work = Box<dyn FnMut() -> Result<Batch>>;
 
