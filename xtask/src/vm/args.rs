@@ -30,6 +30,9 @@ pub struct VmArgs {
     /// Virtual CPUs.
     #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "warp")]
     smp: u32,
+    /// Emulate them one at a time, which is slower, and safe for code that is patched as it runs
+    #[arg(long, conflicts_with = "warp")]
+    in_turn: bool,
     /// Memory.
     #[arg(long, default_value_t = DEFAULT_MEM, value_name = "MIB")]
     mem: u32,
@@ -101,6 +104,7 @@ impl VmArgs {
             machine: Machine {
                 warp: self.warp,
                 smp: self.smp,
+                in_turn: self.in_turn,
                 mem: self.mem,
                 timeout: Duration::from_secs(self.timeout),
             },

@@ -43,6 +43,9 @@ pub struct Machine {
     pub warp: bool,
     /// Virtual CPUs.
     pub smp: u32,
+    /// An emulator runs them in turn. At once, they may run code that the kernel has patched as it was before: qemu 10
+    /// misses it at times, and the guest dies of a breakpoint that is no longer there.
+    pub in_turn: bool,
     /// Memory in MiB.
     pub mem: u32,
     /// How long the guest may take in all, in this machine's time.
@@ -77,6 +80,7 @@ impl Request {
             machine: Machine {
                 warp: true,
                 smp: 1,
+                in_turn: true,
                 mem: DEFAULT_MEM,
                 timeout,
             },

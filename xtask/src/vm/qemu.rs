@@ -178,7 +178,7 @@ fn command(
         "-machine",
         "q35",
     ])
-    .args(["-accel", accelerator])
+    .args(["-accel", &accelerated(accelerator, machine)])
     .args([
         "-cpu",
         if accelerator == "kvm" {
@@ -210,6 +210,13 @@ fn command(
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     Ok(qemu)
+}
+
+fn accelerated(accelerator: &str, machine: &Machine) -> String {
+    match accelerator {
+        "tcg" if machine.in_turn => "tcg,thread=single".to_owned(),
+        _ => accelerator.to_owned(),
+    }
 }
 
 /// Starts qemu with these files open in it, so that it ends when this process does.

@@ -2,6 +2,7 @@
 
 use std::{
     os::fd::AsFd,
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +16,7 @@ use tracker_common::{
 use super::{
     Attach, Pin, StartError, census,
     fentry::Attached,
-    flow::Flow,
+    flow::{Flow, Readings},
     load,
     mapped::Mapped,
     object::{self, Cast, Means},
@@ -40,8 +41,8 @@ const PORTS_EVERY: Duration = Duration::from_secs(10);
 const UNLIMITED: u64 = 1 << 18;
 /// Room from which on entries are kept in groups. Which of fewer ones find no place would be left to chance.
 const LEAST_GROUPED: u32 = 1024;
-/// Readings of a table and its counters from which the quietest is taken.
-const READINGS: u32 = 8;
+/// Time between two readings of tables and their counters, when it is settled what they hold.
+const BETWEEN_READINGS: Duration = Duration::from_millis(1);
 
 /// What to watch, and how.
 #[derive(Clone, Debug)]
@@ -182,12 +183,12 @@ impl Watch {
             start: Instant::now(),
             ports_read: None,
         };
-        for slot in 0..watch.scope.members.len() {
-            let base = watch.settled(slot).map_err(|error| StartError::Object {
-                cause: error.to_string(),
-            })?;
+        let bases = watch.settled().map_err(|error| StartError::Object {
+            cause: error.to_string(),
+        })?;
+        for (member, base) in watch.scope.members.iter_mut().zip(bases) {
             // What went unseen until now is no entry of the start, and shows as a loss at the end.
-            watch.scope.members[slot].begin(u64::try_from(base).unwrap_or(0));
+            member.begin(u64::try_from(base).unwrap_or(0));
         }
         Ok(watch)
     }
@@ -197,35 +198,30 @@ impl Watch {
         Ok(read::counters(&banks, u32::try_from(slot)?, self.cpus)?)
     }
 
-    /// Entries that a namespace's table holds beyond those that were inserted and not destroyed
+    /// Entries that each namespace's table holds beyond those that were inserted and not destroyed
     /// since the watch began: at its start, those that were there. Below 0, so many deaths have gone
     /// unseen.
-    ///
-    /// The table's count and the counters are not read at one instant: with the inserts from before
-    /// and the deaths from after the count, no reading tells too few. Entries that are not in the
-    /// table yet, or no more, can only add to it too. So the least is taken, and there are readings
-    /// until in several of them nothing was inserted or destroyed meanwhile.
-    fn settled(&self, slot: usize) -> anyhow::Result<i64> {
-        let mut least: Option<i64> = None;
-        let mut taken = 0;
-        for _ in 0..READINGS * 16 {
-            let before = Flow::of(&*self.counters(slot)?);
-            let Some(table) = self.scope.members[slot].table() else {
-                break;
-            };
-            let after = Flow::of(&*self.counters(slot)?);
-            let flow = Flow {
-                inserted: before.inserted,
-                destroyed: after.destroyed,
-            };
-            let most = flow.beyond(table.count);
-            least = Some(least.map_or(most, |least| least.min(most)));
-            taken += u32::from(before == after);
-            if taken == READINGS {
+    fn settled(&self) -> anyhow::Result<Vec<i64>> {
+        let mut all = vec![Readings::default(); self.scope.members.len()];
+        for round in 0..Readings::MOST {
+            if round != 0 {
+                thread::sleep(BETWEEN_READINGS);
+            }
+            let mut are_enough = true;
+            for (slot, readings) in all.iter_mut().enumerate() {
+                let before = Flow::of(&*self.counters(slot)?);
+                let Some(table) = self.scope.members[slot].table() else {
+                    continue;
+                };
+                let after = Flow::of(&*self.counters(slot)?);
+                readings.take(before, table.count, after);
+                are_enough &= readings.are_enough();
+            }
+            if are_enough {
                 break;
             }
         }
-        Ok(least.unwrap_or(0))
+        Ok(all.iter().map(Readings::beyond).collect())
     }
 
     fn take(&mut self, read_ports: bool) -> anyhow::Result<Sample> {
@@ -322,9 +318,7 @@ impl Watch {
     }
 
     fn end(&mut self) -> anyhow::Result<Sample> {
-        let bases: Vec<i64> = (0..self.scope.members.len())
-            .map(|slot| self.settled(slot))
-            .collect::<Result<_, _>>()?;
+        let bases = self.settled()?;
         let losses = self.losses()?;
         let unhooked = Instant::now();
         self.fentries.clear();
