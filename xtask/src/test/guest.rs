@@ -23,19 +23,34 @@ const WITH_SCENARIOS: [&str; 2] = ["6.12", "7.3"];
 const FLOODS: &str = "flood_";
 const WITH_FLOODS: [&str; 3] = ["5.10", "6.12", "7.3"];
 const FLOODED_CPUS: u32 = 2;
+/// Floods during which hooks come and go, and with them code that packets run through.
+const PATCHED: &str = "flood_interrupted";
 /// Far more than a boot with all cases takes.
 const TIMEOUT: Duration = Duration::from_secs(2400);
 
 /// Boots the kernels, as many at once as there are processors, and runs the cases there; then, one after the other,
 /// those on which there are floods with several CPUs. The tallies come in the order of the boots.
 pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
-    let of_all = |spec: &Spec| run(spec, 1, &chosen(spec, filter));
+    let one = Cpus {
+        count: 1,
+        in_turn: true,
+    };
+    let of_all = |spec: &Spec| run(spec, one, &chosen(spec, filter));
     let mut tallies = pool::each(kernels, pool::processors(), of_all);
     let is_flood = filter.is_some_and(is_flood);
     for spec in kernels {
         if is_flood || (filter.is_none() && is_in(&WITH_FLOODS, spec)) {
-            let words = filter.into_iter().chain(["--only", FLOODS]);
-            tallies.push(run(spec, FLOODED_CPUS, &words.collect::<Vec<_>>()));
+            for (in_turn, which) in [
+                (false, &["--only", FLOODS, "--without", PATCHED][..]),
+                (true, &["--only", PATCHED]),
+            ] {
+                let cpus = Cpus {
+                    count: FLOODED_CPUS,
+                    in_turn,
+                };
+                let words = filter.into_iter().chain(which.iter().copied());
+                tallies.push(run(spec, cpus, &words.collect::<Vec<_>>()));
+            }
         }
     }
     tallies.into_iter().collect()
@@ -65,20 +80,30 @@ fn is_flood(filter: &str) -> bool {
     filter.contains(FLOODS) || FLOODS.contains(filter)
 }
 
-/// Boots a kernel with so many CPUs and runs cases there.
-fn run(spec: &Spec, cpus: u32, words: &[&str]) -> Result<Tally> {
+/// The CPUs of a guest.
+#[derive(Clone, Copy)]
+struct Cpus {
+    count: u32,
+    /// As [`vm::Machine::in_turn`].
+    in_turn: bool,
+}
+
+/// Boots a kernel with these CPUs and runs cases there.
+fn run(spec: &Spec, cpus: Cpus, words: &[&str]) -> Result<Tally> {
     let started = Instant::now();
     let cache = Cache::of_this_user()?;
     let mut place = kernel::get(spec, &cache)?.release;
-    if cpus > 1 {
-        place += &format!(", {cpus} CPUs");
+    if cpus.count > 1 {
+        let how = if cpus.in_turn { " in turn" } else { "" };
+        place += &format!(", {} CPUs{how}", cpus.count);
     }
     println!("{spec}: kernel {place}");
     let command = std::iter::once(&CASES).chain(words).copied();
     let mut request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
-    if cpus > 1 {
+    if cpus.count > 1 {
         request.machine.warp = false;
-        request.machine.smp = cpus;
+        request.machine.smp = cpus.count;
+        request.machine.in_turn = cpus.in_turn;
     }
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(

@@ -43,8 +43,8 @@ pub struct Machine {
     pub warp: bool,
     /// Virtual CPUs.
     pub smp: u32,
-    /// An emulator runs them in turn. At once, they may run code that the kernel has patched as it was before: qemu 10
-    /// misses it at times, and the guest dies of a breakpoint that is no longer there.
+    /// An emulator runs them in turn. At once, they may run code that the kernel has patched as it was before: qemu 7.2
+    /// does at times, and the guest dies of a breakpoint that is no longer there.
     pub in_turn: bool,
     /// Memory in MiB.
     pub mem: u32,
