@@ -44,10 +44,11 @@ impl Group {
     /// Key of a place that is being taken.
     pub const CLAIMED: u64 = 1;
 
-    /// Groups that have places for so many entries.
+    /// Groups for a table of so many entries: places for 86 of 100. By chance (Poisson) 25.6 % of a full
+    /// table find none then, 5.7 % of one that is half full.
     #[must_use]
     pub const fn for_entries(entries: u32) -> u32 {
-        entries.div_ceil(WAYS as u32)
+        (entries as u64 * 86).div_ceil(100 * WAYS as u64) as u32
     }
 
     /// The group of an entry, by the lower half of its address, among so many groups (Fibonacci

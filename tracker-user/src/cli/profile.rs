@@ -86,6 +86,7 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         log_level: log_level.into(),
         // A command may well add the rule that tracks.
         may_be_idle: !args.command.is_empty(),
+        on_room: |room| eprintln!("Taking {room}."),
     })?;
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()

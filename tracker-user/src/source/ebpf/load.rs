@@ -8,8 +8,7 @@ use aya::{
 use tracker_common::{
     CONTRACT_VERSION, Field,
     histogram::{self, PLACED},
-    layout::{Bank, Group, Namespace, PORT_BANK, PortPlace},
-    record::Record,
+    layout::PORT_BANK,
 };
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
     fentry::{Attached, Linked},
     hooks::{self, Attach, EVENTS, Event, Kernel, Pin},
     refusal::{self, Refusal},
+    room::Room,
     text,
 };
 use crate::{
@@ -24,8 +24,6 @@ use crate::{
     source::Hook,
 };
 
-/// Least room for entries that find no place in a group.
-const LEAST_OVERFLOW: u32 = 64;
 /// The module whose functions are hooked.
 const MODULE: &str = "nf_conntrack";
 
@@ -43,12 +41,8 @@ pub struct Plan<'a> {
     pub has_cast: bool,
     /// Length of a jiffy in ns.
     pub tick_ns: u64,
-    /// Live entries that there is room for.
-    pub max_entries: u32,
-    /// Groups of them; 0 if the kernel has no instruction to take a place in one.
-    pub groups: u32,
-    /// Slots for namespaces.
-    pub slots: u32,
+    /// What there is room for.
+    pub room: Room,
     /// Inode numbers of the namespaces that have the first slots.
     pub given: &'a [u32],
     /// Others are watched too.
@@ -59,32 +53,6 @@ pub struct Plan<'a> {
     pub attach: Attach,
     /// Level of the diagnostics from the programs.
     pub log_level: u8,
-    /// CPUs that the kernel makes room for.
-    pub cpus: u32,
-}
-
-/// Bytes that the maps take; some 48 bytes of a hash map's element are the kernel's own.
-pub fn map_bytes(plan: &Plan<'_>) -> u64 {
-    let element = 48 + size_of::<u64>() + size_of::<Record>();
-    let ports = PORT_BANK as usize * size_of::<PortPlace>();
-    let bytes = |count: u32, size: usize| u64::from(count) * size as u64;
-    bytes(plan.groups, size_of::<Group>())
-        + bytes(plan.overflow(), element)
-        + bytes(plan.slots * plan.cpus, size_of::<Bank>())
-        + bytes(plan.cpus, ports)
-        + bytes(plan.slots, size_of::<Namespace>())
-}
-
-impl Plan<'_> {
-    /// Room for entries that find no place in a group: at most a fifth of a full table by chance.
-    fn overflow(&self) -> u32 {
-        match self.groups {
-            0 => self.max_entries,
-            _ => (self.max_entries / 4)
-                .max(LEAST_OVERFLOW)
-                .min(self.max_entries),
-        }
-    }
 }
 
 impl Kernel for Plan<'_> {
@@ -154,7 +122,7 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
     let given = u32::try_from(plan.given.len()).unwrap_or(u32::MAX);
     let scope_all = u32::from(plan.all);
     let o = plan.offsets;
-    let banks = plan.slots * plan.cpus;
+    let room = &plan.room;
     let has = |field| u32::from(o.field(field).is_some());
     let (has_gre, has_sctp) = (has(Field::GreTimeout), has(Field::SctpState));
 
@@ -172,10 +140,10 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         ("NET_SETTINGS_SIZE", &settings.size),
         ("NET_TCP_MAX_RETRANS", &settings.max_retrans),
         ("TICK", &tick),
-        ("GROUPS", &plan.groups),
+        ("GROUPS", &room.groups),
         ("SCOPE_ALL", &scope_all),
-        ("CPUS", &plan.cpus),
-        ("NAMESPACE_SLOTS", &plan.slots),
+        ("CPUS", &room.cpus),
+        ("NAMESPACE_SLOTS", &room.slots),
         ("NAMESPACES_GIVEN", &given),
         ("OBSERVED", &observed),
         (contract.as_str(), &CONTRACT_VERSION),
@@ -198,12 +166,12 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .override_global("NET_TIMERS", settings.timers.as_slice(), true)
         .override_global("BUCKET_OF", bucket_of.as_slice(), true)
         .override_global(aya_log::LEVEL, &plan.log_level, true)
-        .map_max_entries("ENTRIES", plan.groups.max(1))
-        .map_max_entries("OVERFLOW", plan.overflow())
-        .map_max_entries("BANKS", banks)
-        .map_max_entries("LOSSES", plan.cpus)
-        .map_max_entries("NAMESPACES", plan.slots)
-        .map_max_entries("PORTS", plan.cpus * PORT_BANK)
+        .map_max_entries("ENTRIES", room.groups.max(1))
+        .map_max_entries("OVERFLOW", room.overflow())
+        .map_max_entries("BANKS", room.banks())
+        .map_max_entries("LOSSES", room.cpus)
+        .map_max_entries("NAMESPACES", room.slots)
+        .map_max_entries("PORTS", room.cpus * PORT_BANK)
         .load(plan.object)
         .map_err(|error| refused_object(&error, plan))?;
     give(&mut ebpf, plan.given).map_err(|cause| StartError::Object {
@@ -234,7 +202,7 @@ fn give(ebpf: &mut Ebpf, given: &[u32]) -> anyhow::Result<()> {
 fn refused_object(error: &EbpfError, plan: &Plan<'_>) -> StartError {
     match error {
         EbpfError::MapError(MapError::CreateError { .. }) => StartError::Memory {
-            bytes: map_bytes(plan),
+            bytes: plan.room.bytes(),
             cause: refusal::last(error),
         },
         _ => StartError::Object {

@@ -17,6 +17,7 @@ pub mod native;
 mod object;
 mod read;
 mod refusal;
+mod room;
 mod scope;
 pub mod statistics;
 mod sys;
@@ -25,4 +26,5 @@ mod watch;
 
 pub use error::StartError;
 pub use hooks::{Attach, Pin};
+pub use room::Room;
 pub use watch::{Options, Watch};

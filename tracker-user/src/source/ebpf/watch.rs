@@ -10,7 +10,7 @@ use aya::{Ebpf, programs::Program};
 use aya_log::EbpfLogger;
 use tracker_common::{
     Loss,
-    layout::{Counters, Group, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Losses, Namespace, PortKey, PortUse},
 };
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
     mapped::Mapped,
     object::{self, Cast, Means},
     read,
+    room::Room,
     scope::Scope,
     sys,
 };
@@ -39,8 +40,6 @@ use crate::{
 const PORTS_EVERY: Duration = Duration::from_secs(10);
 /// Room for entries where the table has no maximum.
 const UNLIMITED: u64 = 1 << 18;
-/// Room from which on entries are kept in groups. Which of fewer ones find no place would be left to chance.
-const LEAST_GROUPED: u32 = 1024;
 /// Time between two readings of tables and their counters, when it is settled what they hold.
 const BETWEEN_READINGS: Duration = Duration::from_millis(1);
 
@@ -59,6 +58,8 @@ pub struct Options {
     pub log_level: log::LevelFilter,
     /// It is no error if nothing tracks yet.
     pub may_be_idle: bool,
+    /// Is told what memory will be taken, before it is.
+    pub on_room: fn(&Room),
 }
 
 /// A running watch. Dropped, it leaves nothing in the kernel.
@@ -116,30 +117,29 @@ impl Watch {
             exchange: sys::has_exchange(),
             cast: Cast::of(&btf),
         };
-        let groups = if means.exchange && max_entries >= LEAST_GROUPED {
-            Group::for_entries(max_entries)
-        } else {
-            0
-        };
+        let room = Room::new(
+            max_entries,
+            means.exchange,
+            scope.slots,
+            machine.possible_cpus,
+        );
+        (options.on_room)(&room);
         let object = object::made_for(&offsets, means).map_err(|error| StartError::Object {
             cause: format!("{error:#}"),
         })?;
         let plan = load::Plan {
             object: &object,
-            groups,
+            room,
             btf: &btf,
             symbols: &symbols,
             offsets: &offsets,
             has_cast: means.cast.is_some(),
             tick_ns,
-            max_entries,
-            slots: scope.slots,
             given: &scope.given(),
             all: scope.all,
             pins: &options.pins,
             attach: options.attach,
             log_level: options.log_level as u8,
-            cpus: machine.possible_cpus,
         };
         let loaded = load::load(&plan)?;
         let mut ebpf = loaded.ebpf;
@@ -163,7 +163,7 @@ impl Watch {
             hooks: loaded.hooks,
             memory_bytes: machine.memory_bytes,
             entry_bytes: memory.bytes(),
-            map_bytes: load::map_bytes(&plan),
+            map_bytes: room.bytes(),
             remarks: Vec::new(),
         };
         let last = scope
