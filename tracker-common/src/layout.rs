@@ -403,7 +403,7 @@ mod tests {
 
     #[test]
     fn entries_of_a_slab_are_spread_over_all_groups() {
-        // Full pages of objects of 256 bytes, as many as there are places for.
+        // Full pages of objects of 256 bytes.
         let groups = Group::for_entries(1 << 16);
         let mut members = std::vec![0_usize; groups as usize];
         for entry in 0..1_u32 << 16 {
@@ -411,7 +411,7 @@ mod tests {
             members[Group::of(page + entry % 16 * 256, groups) as usize] += 1;
         }
         let beyond: usize = members.iter().map(|it| it.saturating_sub(WAYS)).sum();
-        // 19.5 % is what chance would leave over.
+        // Chance would leave over 25.6 %.
         assert!(beyond < (1 << 16) / 5, "{beyond} of 65,536 have no place");
     }
 
