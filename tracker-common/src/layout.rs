@@ -3,6 +3,9 @@
 //! Everything is `repr(C)` without padding. Arrays by id have a power of two of slots, so that
 //! an index can be masked instead of checked.
 
+mod ports;
+mod usual;
+
 use core::mem::offset_of;
 
 use crate::{
@@ -10,6 +13,9 @@ use crate::{
     histogram::{self, BUCKETS},
     record::Record,
 };
+
+pub use ports::{PORT_PLACES, PORT_PROBES, PortKey, PortPlace, PortUse, Ports};
+pub use usual::Usual;
 
 /// A kernel offset that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
@@ -207,16 +213,20 @@ pub struct Bank {
     pub lengths: [u32; Timer::SLOTS],
     /// Counters.
     pub counters: Counters,
+    /// Counters of what is usual.
+    pub usual: Usual,
+    /// Insert to death. What lies in the first 32 KiB takes one instruction to reach.
+    pub lifetime: Histogram,
+    /// Removal minus expiry.
+    pub overdue: Histogram,
     /// Time spent in each [`State`].
     pub residency: [Histogram; State::SLOTS],
     /// Resumed gaps under each [`Timer`].
     pub gap: [Histogram; Timer::SLOTS],
     /// Longest resumed gap of each entry under each [`Timer`].
     pub max_gap: [Histogram; Timer::SLOTS],
-    /// Insert to death.
-    pub lifetime: Histogram,
-    /// Removal minus expiry.
-    pub overdue: Histogram,
+    /// Entries by destination port.
+    pub ports: Ports,
 }
 
 /// Which histogram: a namespace has one of each.
@@ -286,95 +296,6 @@ pub struct Namespace {
     pub settings: [u32; SETTINGS],
 }
 
-/// Whose entries are counted together: those of a namespace with the same destination port.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PortKey {
-    /// Slot of the namespace.
-    pub slot: u16,
-    /// Destination port of the original direction, host order; 0 where there are no ports.
-    pub port: u16,
-    /// [`Proto`] id.
-    pub proto: u32,
-}
-
-impl PortKey {
-    /// Says that a place is taken.
-    const TAKEN: u64 = 1 << 63;
-
-    /// Protocol of [`PortKey::other`].
-    pub const OTHER: u32 = u16::MAX as u32;
-
-    /// Key of all ports of a namespace that find no place of their own.
-    #[inline(always)]
-    #[must_use]
-    pub const fn other(slot: u32) -> Self {
-        Self {
-            slot: slot as u16,
-            port: 0,
-            proto: Self::OTHER,
-        }
-    }
-
-    /// As one number, which is never 0.
-    #[inline(always)]
-    #[must_use]
-    pub const fn packed(self) -> u64 {
-        Self::TAKEN | (self.proto as u64) << 32 | (self.slot as u64) << 16 | self.port as u64
-    }
-
-    /// What was packed; `None` of 0.
-    #[must_use]
-    pub const fn unpacked(packed: u64) -> Option<Self> {
-        if packed == 0 {
-            return None;
-        }
-        Some(Self {
-            slot: (packed >> 16) as u16,
-            port: packed as u16,
-            proto: ((packed & !Self::TAKEN) >> 32) as u32,
-        })
-    }
-
-    /// Where the search for a packed key begins in a table of [`PORT_PLACES`] (Fibonacci hashing).
-    #[inline(always)]
-    #[must_use]
-    pub const fn place(packed: u64) -> u32 {
-        (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - PORT_PLACES.ilog2())) as u32
-    }
-}
-
-/// Places for destination ports on one CPU; a power of two.
-pub const PORT_PLACES: u32 = 1 << 13;
-
-/// Places in the bank of a CPU: those for destination ports, and one for each namespace's others.
-pub const PORT_BANK: u32 = PORT_PLACES + MAX_NAMESPACES;
-
-/// Places that a destination port may be in, one after another.
-pub const PORT_PROBES: u32 = 8;
-
-/// A place in the open-addressed table of one CPU: a destination port and what its entries took.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PortPlace {
-    /// A packed [`PortKey`]; 0 while the place is free.
-    pub key: u64,
-    /// What was counted.
-    pub used: PortUse,
-}
-
-/// What the entries of a destination port took, on one CPU.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PortUse {
-    /// Entries inserted.
-    pub inserts: u64,
-    /// Entries destroyed that had been seen inserted.
-    pub deaths: u64,
-    /// Lifetimes of these, summed, in µs.
-    pub entry_us: u64,
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -390,14 +311,16 @@ mod tests {
                 + 2 * 4
                 + 4 * Timer::SLOTS
                 + size_of::<Counters>()
+                + size_of::<Usual>()
                 + (State::SLOTS + 2 * Timer::SLOTS + 2) * size_of::<Histogram>()
+                + size_of::<Ports>()
         );
         assert_eq!(
             size_of::<Namespace>(),
             8 + 4 * 4 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
         );
         assert_eq!(size_of::<Group>(), WAYS * (8 + 48));
-        assert_eq!(size_of::<PortPlace>(), 32);
+        assert_eq!(size_of::<Ports>(), PORT_PLACES * 32 + 24);
         assert_eq!(size_of::<Histogram>(), 16 + 4 * BUCKETS);
     }
 
@@ -413,27 +336,6 @@ mod tests {
         let beyond: usize = members.iter().map(|it| it.saturating_sub(WAYS)).sum();
         // Chance would leave over 25.6 %.
         assert!(beyond < (1 << 16) / 5, "{beyond} of 65,536 have no place");
-    }
-
-    #[test]
-    fn a_port_is_packed_whole() {
-        for key in [
-            PortKey {
-                slot: 0,
-                port: 0,
-                proto: 0,
-            },
-            PortKey {
-                slot: 63,
-                port: u16::MAX,
-                proto: 8,
-            },
-        ] {
-            assert_ne!(key.packed(), 0);
-            assert_eq!(PortKey::unpacked(key.packed()), Some(key));
-            assert!(PortKey::place(key.packed()) < PORT_PLACES);
-        }
-        assert_eq!(PortKey::unpacked(0), None);
     }
 
     #[test]

@@ -95,6 +95,26 @@ pub trait Sink {
     }
 }
 
+/// Where nothing is counted, since that is done by other means.
+pub struct Uncounted;
+
+impl Sink for Uncounted {
+    #[inline(always)]
+    fn entered(&mut self, _: State) {}
+    #[inline(always)]
+    fn left(&mut self, _: State, _: Outcome, _: u32) {}
+    #[inline(always)]
+    fn gap(&mut self, _: Timer, _: u64, _: usize) {}
+    #[inline(always)]
+    fn max_gap(&mut self, _: Timer, _: Option<usize>, _: usize, _: u64) {}
+    #[inline(always)]
+    fn unattributed(&mut self, _: Cause) {}
+    #[inline(always)]
+    fn placed(&self, _: u32) -> (u64, usize) {
+        (0, 0)
+    }
+}
+
 impl Record {
     /// In `flags`: a per-rule timeout policy governs the entry.
     pub const POLICY: u8 = 1;

@@ -102,7 +102,7 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Rec
     let life = jiffies::between(record.born, timeout);
     let stay = jiffies::between(record.entered, timeout);
     let life_us = Known::new(bank).ran_out(record.state, record.timer, life, stay, overdue);
-    ports::death(record, proto, entry.port(proto), life_us);
+    ports::death(bank, record, proto, entry.port(proto), life_us);
     true
 }
 
@@ -167,8 +167,11 @@ fn bury<C: EbpfContext, const IN_PLACE: bool>(
     let stay = jiffies::between(record.entered, last);
     let times = u64::from(lifetime) << 32 | u64::from(stay);
     end.count(ctx, record.slot, record.flags, times);
-    if record.flags & Record::OLDER == 0 {
-        ports::death(record, proto, entry.port(proto), tally::micros(lifetime));
+    if record.flags & Record::OLDER == 0
+        && let Some(bank) = bank::of(u32::from(record.slot))
+    {
+        let micros = tally::micros(lifetime);
+        ports::death(bank, record, proto, entry.port(proto), micros);
     }
     place.free(entry.address());
 }

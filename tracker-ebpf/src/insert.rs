@@ -3,9 +3,9 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::warn;
 use tracker_common::{
-    Cause, Loss, Proto, State, Timer,
-    layout::Bank,
-    record::{Origin, Seen, Sink},
+    Cause, Loss, Proto, Timer,
+    layout::{Bank, Usual},
+    record::{Origin, Seen, Sink, Uncounted},
     uapi::status,
 };
 
@@ -46,10 +46,7 @@ fn begins<const IN_PLACE: bool>(
     slot: u32,
     bank: &mut Bank,
 ) -> Option<()> {
-    let (state, timer) = match proto {
-        Proto::Tcp => (State::TcpSynSent, Timer::TcpSynSent),
-        _ => (State::UdpUnreplied, Timer::Udp),
-    };
+    let (state, timer) = Usual::beginning(proto)?;
     let bits = entry.status();
     if bits & (status::SEEN_REPLY | status::ASSURED) != 0
         || entry.has_fixed_timeout(bits)
@@ -66,7 +63,7 @@ fn begins<const IN_PLACE: bool>(
         return None;
     }
     let mut place = entries::take_free(entry.address())?;
-    let flags = ports::insert(slot, proto, entry.port(proto));
+    let flags = ports::insert(bank, slot, proto, entry.port(proto));
     let seen = Seen {
         state,
         timer,
@@ -79,9 +76,8 @@ fn begins<const IN_PLACE: bool>(
         flags,
         epoch: bank.epoch,
     };
-    let mut tally = Known::new(bank);
-    tally.insert(proto, false);
-    place.record.insert(&seen, origin, &mut tally);
+    Known::new(bank).begun(proto);
+    place.record.insert(&seen, origin, &mut Uncounted);
     place.show(entry.address());
     Some(())
 }
@@ -106,6 +102,7 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         flags: own,
         epoch: bank.epoch,
     };
+    let other = ports::insert(bank, slot, proto, entry.port(proto));
     let mut tally = Alone::new(bank);
     if let Some(cause) = cause {
         tally.unattributed(cause);
@@ -119,7 +116,6 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         seen.timer = Timer::Unknown;
     }
     tally.insert(proto, entry.is_pickup(proto, seen.state));
-    let other = ports::insert(slot, proto, entry.port(proto));
     let Some(mut place) = take(ctx, entry.address()) else {
         tally.entered(seen.state);
         return;

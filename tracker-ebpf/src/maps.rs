@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use tracker_common::{
-    layout::{Bank, ENTRY_BYTES, Group, Losses, Namespace, PortPlace},
+    layout::{Bank, ENTRY_BYTES, Group, Losses, Namespace},
     record::Record,
 };
 
@@ -31,8 +31,9 @@ pub static ENTRIES: Array<Group> = Array::with_max_entries(1, MAPPED);
 #[map]
 pub static OVERFLOW: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0);
 
-/// Counters and histograms by slot of the namespace and CPU. Written by every program, read by user
-/// space: the counters always, a histogram when a counter says that it changed.
+/// Counters, histograms and ports by slot of the namespace and CPU. Written by every program, read by
+/// user space: the counters always, a histogram when a counter says that it changed, the ports now and
+/// then.
 #[map]
 pub static BANKS: Array<Bank> = Array::with_max_entries(1, MAPPED);
 
@@ -44,11 +45,6 @@ pub static LOSSES: Array<Losses> = Array::with_max_entries(1, MAPPED);
 /// have changed; read by user space.
 #[map]
 pub static NAMESPACES: Array<Namespace> = Array::with_max_entries(1, MAPPED);
-
-/// Entries by destination port: for each CPU a table of `PORT_PLACES`. Written at insert and
-/// death, read by user space now and then. Ports that find no place are counted as lost.
-#[map]
-pub static PORTS: Array<PortPlace> = Array::with_max_entries(1, MAPPED);
 
 /// Slot, or `OUT_OF_SCOPE`, by the address of a `struct net`. Written when one is first met.
 #[map]

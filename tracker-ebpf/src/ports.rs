@@ -2,35 +2,34 @@
 
 use tracker_common::{
     Proto,
-    layout::{PORT_BANK, PORT_PLACES, PORT_PROBES, PortKey, PortUse},
+    layout::{Bank, PORT_PLACES, PORT_PROBES, PortKey, PortUse, Ports},
     record::Record,
 };
 
-use crate::maps::{self, PORTS};
+use crate::bank;
 
 /// Counts an insert; gives the flag of a record whose port has no place of its own.
 #[inline(always)]
-pub fn insert(slot: u32, proto: Proto, port: u16) -> u8 {
-    let key = key(slot, proto, port);
-    if let Some(used) = first(key) {
+pub fn insert(bank: &mut Bank, slot: u32, proto: Proto, port: u16) -> u8 {
+    let key = key(proto, port);
+    if let Some(used) = first(&mut bank.ports, key) {
         used.inserts += 1;
         return 0;
     }
-    count_port(key, INSERT) as u8
+    count_port(slot, key, INSERT) as u8
 }
 
 /// Counts the death of an entry that was seen inserted.
 #[inline(always)]
-pub fn death(record: &Record, proto: Proto, port: u16, lifetime_us: u64) {
-    let slot = u32::from(record.slot);
+pub fn death(bank: &mut Bank, record: &Record, proto: Proto, port: u16, lifetime_us: u64) {
     let key = if record.flags & Record::OTHER_PORT == 0 {
-        key(slot, proto, port)
+        key(proto, port)
     } else {
-        PortKey::other(slot).packed()
+        PortKey::OTHERS.packed()
     };
-    match first(key) {
+    match first(&mut bank.ports, key) {
         Some(used) => bury(used, lifetime_us),
-        None => _ = count_port(key, lifetime_us),
+        None => _ = count_port(u32::from(record.slot), key, lifetime_us),
     }
 }
 
@@ -47,64 +46,50 @@ const INSERT: u64 = u64::MAX;
 /// place of its own. Verified on its own, so once.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn count_port(key: u64, lifetime_us: u64) -> u32 {
-    let own = find(key);
-    let flag = if own.is_some() { 0 } else { Record::OTHER_PORT };
-    if let Some(used) = own.or_else(|| other((key >> 16) as u16)) {
-        if lifetime_us == INSERT {
-            used.inserts += 1;
-        } else {
-            bury(used, lifetime_us);
+extern "C" fn count_port(slot: u32, key: u64, lifetime_us: u64) -> u32 {
+    let Some(bank) = bank::of(slot) else {
+        return 0;
+    };
+    let (used, flag) = match find(&bank.ports, key) {
+        Some(place) => {
+            let place = &mut bank.ports.places[place % PORT_PLACES];
+            place.key = key;
+            (&mut place.used, 0)
         }
+        None => (&mut bank.ports.others, Record::OTHER_PORT),
+    };
+    if lifetime_us == INSERT {
+        used.inserts += 1;
+    } else {
+        bury(used, lifetime_us);
     }
     u32::from(flag)
 }
 
+/// The place for a key, taken or free; `None` if others have taken all that it may be in.
 #[inline(always)]
-fn key(slot: u32, proto: Proto, port: u16) -> u64 {
+fn find(ports: &Ports, key: u64) -> Option<usize> {
+    if key == PortKey::OTHERS.packed() {
+        return None;
+    }
+    let start = PortKey::place(key);
+    (start..start + PORT_PROBES)
+        .map(|place| place % PORT_PLACES)
+        .find(|&place| ports.places[place].key == 0 || ports.places[place].key == key)
+}
+
+#[inline(always)]
+fn key(proto: Proto, port: u16) -> u64 {
     PortKey {
-        slot: slot as u16,
         port,
-        proto: proto as u32,
+        proto: proto as u16,
     }
     .packed()
 }
 
-/// This CPU's place for a key if it is the first that it may be in, as most are.
+/// The place for a key if it is the first that it may be in, as most are.
 #[inline(always)]
-fn first(key: u64) -> Option<&'static mut PortUse> {
-    let place = PORTS.get_ptr_mut(maps::cpu() * PORT_BANK + PortKey::place(key))?;
-    // SAFETY: as in `find`.
-    let place = unsafe { &mut *place };
+fn first(ports: &mut Ports, key: u64) -> Option<&mut PortUse> {
+    let place = &mut ports.places[PortKey::place(key)];
     (place.key == key).then_some(&mut place.used)
-}
-
-/// This CPU's place for a key; `None` if others have taken all that it may be in.
-#[inline(always)]
-fn find(key: u64) -> Option<&'static mut PortUse> {
-    let bank = maps::cpu() * PORT_BANK;
-    let start = PortKey::place(key);
-    for probe in 0..PORT_PROBES {
-        let place = PORTS.get_ptr_mut(bank + (start + probe) % PORT_PLACES)?;
-        // SAFETY: this CPU's value, which lives as long as the map.
-        let place = unsafe { &mut *place };
-        if place.key == 0 {
-            place.key = key;
-        }
-        if place.key == key {
-            return Some(&mut place.used);
-        }
-    }
-    None
-}
-
-/// This CPU's place for all of a namespace's ports that have none.
-#[inline(always)]
-fn other(slot: u16) -> Option<&'static mut PortUse> {
-    let slot = u32::from(slot);
-    let place = PORTS.get_ptr_mut(maps::cpu() * PORT_BANK + PORT_PLACES + slot)?;
-    // SAFETY: as in `find`.
-    let place = unsafe { &mut *place };
-    place.key = PortKey::other(slot).packed();
-    Some(&mut place.used)
 }

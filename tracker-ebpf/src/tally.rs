@@ -132,6 +132,13 @@ impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
         }
     }
 
+    /// Counts an insert by the first packet of a connection, with all that goes with it.
+    #[inline(always)]
+    pub fn begun(&mut self, proto: Proto) {
+        let id = self.masked::<{ Proto::SLOTS }>(proto.id());
+        Self::count(&mut self.bank.usual.begun[id]);
+    }
+
     /// Counts a death.
     #[inline(always)]
     pub fn death(&mut self, state: State, reason: Reason) {
@@ -156,10 +163,7 @@ impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
     pub fn ran_out(&mut self, state: u8, timer: u8, life: u32, stay: u32, overdue: u32) -> u64 {
         let state = self.masked::<{ State::SLOTS }>(state as usize);
         let timer = self.masked::<{ Timer::SLOTS }>(timer as usize);
-        let counters = &mut self.bank.counters;
-        Self::count(&mut counters.deaths[state][Reason::Expired.id()]);
-        Self::count(&mut counters.timer_expired[timer]);
-        Self::count(&mut counters.expired[state]);
+        Self::count(&mut self.bank.usual.ran_out[state][timer]);
         let tick = config::TICK.load();
         let (life_us, in_life) = placed(life, tick);
         // Many never leave the state that they begin in.

@@ -23,9 +23,8 @@ fn summary() -> Summary {
     host.statistics.insert(Statistic::Drop, 2);
     host.counters.causes[Cause::Offloaded.id()] = 5;
     let key = PortKey {
-        slot: 0,
         port: 443,
-        proto: Proto::Tcp.id() as u32,
+        proto: Proto::Tcp.id() as u16,
     };
     let shown = PortUse {
         inserts: 90_000,

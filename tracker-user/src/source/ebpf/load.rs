@@ -8,7 +8,6 @@ use aya::{
 use tracker_common::{
     CONTRACT_VERSION, Field,
     histogram::{self, PLACED},
-    layout::PORT_BANK,
 };
 
 use super::{
@@ -171,7 +170,6 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .map_max_entries("BANKS", room.banks())
         .map_max_entries("LOSSES", room.cpus)
         .map_max_entries("NAMESPACES", room.slots)
-        .map_max_entries("PORTS", room.cpus * PORT_BANK)
         .load(plan.object)
         .map_err(|error| refused_object(&error, plan))?;
     give(&mut ebpf, plan.given).map_err(|cause| StartError::Object {

@@ -7,7 +7,7 @@ use aya::{
     maps::{Map, MapData},
 };
 use memmap2::{MmapOptions, MmapRaw};
-use tracker_common::layout::{Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace};
+use tracker_common::layout::{Bank, Counters, Group, Histogram, Losses, Namespace, Ports, Usual};
 
 /// A value that the kernel writes while it is read.
 ///
@@ -26,7 +26,7 @@ macro_rules! words {
 }
 
 words!(
-    Bank, Counters, Group, Histogram, Losses, Namespace, PortPlace
+    Bank, Counters, Group, Histogram, Losses, Namespace, Ports, Usual
 );
 
 /// An array in the kernel, of which a part is mapped for as long as it is read.

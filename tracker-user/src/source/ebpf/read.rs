@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, io, mem::offset_of};
 
 use tracker_common::{
     Loss, State, Timer,
-    layout::{
-        Bank, Counters, Histogram, HistogramId, Losses, PORT_BANK, PortKey, PortPlace, PortUse,
-    },
+    layout::{Bank, Counters, Histogram, HistogramId, Losses, PortKey, PortUse, Ports, Usual},
 };
 
 use super::mapped::{Mapped, Words};
@@ -57,6 +55,18 @@ impl Add for Counters {
         add_all(gaps, &cpu.gaps);
         add_all(connections, &cpu.connections);
         add_all(causes, &cpu.causes);
+    }
+}
+
+impl Add for Usual {
+    const ZERO: Self = Self::ZERO;
+
+    fn add(&mut self, cpu: &Self) {
+        let Self { begun, ran_out } = self;
+        add_all(begun, &cpu.begun);
+        for (ran_out, cpu) in ran_out.iter_mut().zip(&cpu.ran_out) {
+            add_all(ran_out, cpu);
+        }
     }
 }
 
@@ -128,19 +138,30 @@ fn sum<T: Add + Words>(
 
 /// Counters of the namespace in a slot.
 pub fn counters(banks: &Mapped<'_, Bank>, slot: u32, cpus: u32) -> io::Result<Box<Counters>> {
-    sum(banks, slot, offset_of!(Bank, counters), cpus)
+    let mut counters = sum(banks, slot, offset_of!(Bank, counters), cpus)?;
+    let usual: Box<Usual> = sum(banks, slot, offset_of!(Bank, usual), cpus)?;
+    usual.add_to(&mut counters);
+    Ok(counters)
 }
 
-/// Destination ports, added up over the CPUs.
-pub fn ports(map: &Mapped<'_, PortPlace>, cpus: u32) -> io::Result<BTreeMap<PortKey, PortUse>> {
+/// Destination ports of the namespace in a slot.
+pub fn ports(
+    banks: &Mapped<'_, Bank>,
+    slot: u32,
+    cpus: u32,
+) -> io::Result<BTreeMap<PortKey, PortUse>> {
     let mut ports: BTreeMap<PortKey, PortUse> = BTreeMap::new();
-    for cpu in 0..cpus {
-        map.read(cpu * PORT_BANK, PORT_BANK, |place| {
+    let offset = offset_of!(Bank, ports);
+    banks.read_part(slot * cpus, cpus, offset, |cpu: &Ports| {
+        for place in &cpu.places {
             if let Some(key) = PortKey::unpacked(place.key) {
                 ports.entry(key).or_default().add(&place.used);
             }
-        })?;
-    }
+        }
+        if cpu.others != PortUse::ZERO {
+            ports.entry(PortKey::OTHERS).or_default().add(&cpu.others);
+        }
+    })?;
     Ok(ports)
 }
 

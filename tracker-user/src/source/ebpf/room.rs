@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tracker_common::{
-    layout::{Bank, Group, Namespace, PORT_BANK, PortPlace},
+    layout::{Bank, Group, Namespace},
     record::Record,
 };
 
@@ -67,9 +67,7 @@ impl Room {
 
     /// Bytes for what is counted.
     fn counting(&self) -> u64 {
-        bytes(self.banks(), size_of::<Bank>())
-            + bytes(self.cpus, PORT_BANK as usize * size_of::<PortPlace>())
-            + bytes(self.slots, size_of::<Namespace>())
+        bytes(self.banks(), size_of::<Bank>()) + bytes(self.slots, size_of::<Namespace>())
     }
 
     /// Bytes in all.

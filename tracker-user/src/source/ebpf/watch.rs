@@ -10,7 +10,7 @@ use aya::{Ebpf, programs::Program};
 use aya_log::EbpfLogger;
 use tracker_common::{
     Loss,
-    layout::{Counters, Losses, Namespace, PortKey, PortUse},
+    layout::{Counters, Losses, Namespace},
 };
 
 use super::{
@@ -236,20 +236,10 @@ impl Watch {
                 self.last.push(Box::new(Counters::ZERO));
             }
         }
-        let mut ports = if read_ports {
-            Some(self.ports()?)
-        } else {
-            None
-        };
         let mut samples = Vec::new();
         for slot in 0..self.scope.members.len() {
             let epoch = known.get(slot).map_or(0, |namespace| namespace.epoch);
-            let ports = ports.as_mut().map(|ports| {
-                ports
-                    .extract_if(.., |(key, _)| usize::from(key.slot) == slot)
-                    .collect()
-            });
-            samples.push(self.namespace(slot, epoch, ports)?);
+            samples.push(self.namespace(slot, epoch, read_ports)?);
         }
         Ok(Sample {
             at,
@@ -269,18 +259,25 @@ impl Watch {
         &mut self,
         slot: usize,
         epoch: u32,
-        ports: Option<Vec<(PortKey, PortUse)>>,
+        read_ports: bool,
     ) -> anyhow::Result<NamespaceSample> {
         let counters = self.counters(slot)?;
         let banks = Mapped::open(&self.ebpf, "BANKS")?;
+        let place = u32::try_from(slot)?;
         let histograms = read::changed(&self.last[slot], &counters)
             .map(|id| {
                 Ok((
                     id,
-                    read::histogram(&banks, u32::try_from(slot)?, id, &counters, self.cpus)?,
+                    read::histogram(&banks, place, id, &counters, self.cpus)?,
                 ))
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
+        let ports = if read_ports {
+            let ports = read::ports(&banks, place, self.cpus)?;
+            Some(ports.into_iter().collect())
+        } else {
+            None
+        };
         self.last[slot].clone_from(&counters);
         let member = &mut self.scope.members[slot];
         let table = member.table();
@@ -297,11 +294,6 @@ impl Watch {
             ports,
             counters,
         })
-    }
-
-    fn ports(&self) -> anyhow::Result<Vec<(PortKey, PortUse)>> {
-        let map = Mapped::open(&self.ebpf, "PORTS")?;
-        Ok(read::ports(&map, self.cpus)?.into_iter().collect())
     }
 
     fn losses(&self) -> anyhow::Result<Losses> {
