@@ -31,24 +31,25 @@ pub struct Budget {
 #[rustfmt::skip]
 const BUDGETS: &[Budget] = &[
     instructions("a UDP flow of one packet: insert, packet, natural death", 1000.0, |report, _| dearest(report, LIFE, BEST)),
-    instructions("a further packet of a UDP flow, at most", 300.0, |report, _| dearest(report, UDP, BEST)),
-    instructions("a further packet of a TCP connection, at most", 300.0, |report, _| dearest(report, TCP, BEST)),
+    instructions("a further packet of a UDP flow in the same tick, at most", 300.0, |report, _| dearest(report, UDP, BEST)),
+    instructions("a further packet of a TCP connection in the same tick", 300.0, |report, _| dearest(report, TCP, BEST)),
+    instructions("a packet of a UDP flow after a pause, at most", 450.0, |report, _| dearest(report, UDP_LATER, BEST)),
+    instructions("a packet of a TCP connection after a pause", 550.0, |report, _| dearest(report, TCP_LATER, BEST)),
     instructions("a UDP flow of one packet, by kprobes", 1900.0, |report, _| dearest(report, LIFE, KPROBES)),
-    instructions("a further packet of a UDP flow, at most, by kprobes", 600.0, |report, _| dearest(report, UDP, KPROBES)),
-    instructions("a further packet of a TCP connection, at most, by kprobes", 600.0, |report, _| dearest(report, TCP, KPROBES)),
+    instructions("a further packet of a UDP flow in the same tick, at most, by kprobes", 600.0, |report, _| dearest(report, UDP, KPROBES)),
+    instructions("a further packet of a TCP connection in the same tick, by kprobes", 600.0, |report, _| dearest(report, TCP, KPROBES)),
+    instructions("a packet of a UDP flow after a pause, at most, by kprobes", 700.0, |report, _| dearest(report, UDP_LATER, KPROBES)),
+    instructions("a packet of a TCP connection after a pause, by kprobes", 800.0, |report, _| dearest(report, TCP_LATER, KPROBES)),
     limit(About::Process, "user space on an idle table, at an interval of 1 s", "% of a core", 1.0, |report, _| Some(report.user.as_ref()?.idle.percent())),
     limit(About::Process, "resident memory on an idle table, at most", "MiB", 30.0, |report, _| Some(report.user.as_ref()?.idle.peak_mib())),
     limit(About::Start, "start to the first interval recorded, on this machine", "s", 1.0, |_, native| native.seconds()),
 ];
 
 const LIFE: &[&str] = &["udp-life"];
-const UDP: &[&str] = &[
-    "udp-packet",
-    "udp-packet-later",
-    "udp-stream",
-    "udp-stream-later",
-];
-const TCP: &[&str] = &["tcp-packet", "tcp-packet-later"];
+const UDP: &[&str] = &["udp-packet", "udp-stream"];
+const UDP_LATER: &[&str] = &["udp-packet-later", "udp-stream-later"];
+const TCP: &[&str] = &["tcp-packet"];
+const TCP_LATER: &[&str] = &["tcp-packet-later"];
 const BEST: Added = |cost| Some(cost.added());
 const KPROBES: Added = Cost::added_by_kprobes;
 
@@ -186,15 +187,15 @@ mod tests {
         };
         let report = Report {
             costs: vec![
-                cost("tcp-packet", 150.0, Some(400.0)),
-                cost("tcp-packet-later", 350.0, None),
+                cost("udp-packet", 150.0, Some(400.0)),
+                cost("udp-stream", 350.0, None),
             ],
             whole: Vec::new(),
             programs: Vec::new(),
             user: None,
         };
-        assert_eq!(dearest(&report, TCP, BEST), Some(250.0));
-        assert_eq!(dearest(&report, TCP, KPROBES), None);
-        assert_eq!(dearest(&report, UDP, BEST), None);
+        assert_eq!(dearest(&report, UDP, BEST), Some(250.0));
+        assert_eq!(dearest(&report, UDP, KPROBES), None);
+        assert_eq!(dearest(&report, TCP, BEST), None);
     }
 }
