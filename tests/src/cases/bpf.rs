@@ -1,6 +1,9 @@
-//! What BPF objects the kernel holds.
+//! What BPF objects the kernel holds: in a guest, nobody's but tracker's.
 
+use anyhow::{Context, Result};
 use nix::libc;
+
+use super::faces::poll;
 
 /// Kinds of objects, as the numbers of the commands that walk them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,13 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        programs: 0,
+        maps: 0,
+        links: 0,
+    };
+
     /// Counts them.
     pub fn count() -> Self {
         Self {
@@ -29,6 +39,16 @@ impl Objects {
             maps: ids(Walk::Maps),
             links: ids(Walk::Links),
         }
+    }
+
+    /// Waits until there are none: the kernel frees them some time after the last descriptor is closed.
+    pub fn are_gone() -> Result<()> {
+        let mut now = Self::NONE;
+        poll("the removal of all programs, maps and links", || {
+            now = Self::count();
+            (now == Self::NONE).then_some(())
+        })
+        .with_context(|| format!("left: {now:?}"))
     }
 }
 

@@ -158,23 +158,14 @@ fn report_of(recording: &Path, complete: bool) -> Result<Value> {
     Ok(report)
 }
 
-fn nothing_left(before: Objects) -> Result<()> {
-    let mut now = before;
-    poll("the removal of all programs, maps and links", || {
-        now = Objects::count();
-        (now == before).then_some(())
-    })
-    .with_context(|| format!("{before:?} before, {now:?} after"))
-}
-
 fn signal_ends_well() -> Result<()> {
     let topology = tracking()?;
     for end in [Signal::SIGINT, Signal::SIGTERM] {
-        let before = Objects::count();
+        Objects::are_gone()?;
         let recording = fresh("signal_ends_well");
         let mut child = under_way(&topology, &recording)?;
         ensure!(
-            Objects::count() != before,
+            Objects::count() != Objects::NONE,
             "no program is loaded while tracker watches"
         );
         signal(&child, end)?;
@@ -184,7 +175,7 @@ fn signal_ends_well() -> Result<()> {
             "after {end} tracker ended with {status}"
         );
         report_of(&recording, true)?;
-        nothing_left(before)?;
+        Objects::are_gone()?;
     }
     Ok(())
 }
@@ -238,23 +229,23 @@ fn traffic_goes_on() -> Result<()> {
 
 fn second_signal() -> Result<()> {
     let topology = tracking()?;
-    let before = Objects::count();
+    Objects::are_gone()?;
     let recording = fresh("second_signal");
     let mut child = under_way(&topology, &recording)?;
     signal(&child, Signal::SIGINT)?;
     signal(&child, Signal::SIGINT)?;
     ended(&mut child)?;
     show(&recording)?;
-    nothing_left(before)
+    Objects::are_gone()
 }
 
 fn killed() -> Result<()> {
     let topology = tracking()?;
-    let before = Objects::count();
+    Objects::are_gone()?;
     let recording = fresh("killed");
     let mut child = under_way(&topology, &recording)?;
     signal(&child, Signal::SIGKILL)?;
     ended(&mut child)?;
     report_of(&recording, false)?;
-    nothing_left(before)
+    Objects::are_gone()
 }

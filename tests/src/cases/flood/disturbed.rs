@@ -17,6 +17,7 @@ use super::endless::{Endless, Nobody, ROOM};
 use super::left::Before;
 use super::resident::Resident;
 use super::watch::Watch;
+use crate::cases::bpf::Objects;
 use crate::cases::faces::poll;
 use crate::lab::namespaces_are;
 
@@ -228,7 +229,7 @@ pub fn interrupted() -> Result<()> {
         rules(&flood).context("rules")?;
         first.is_recorded()?;
         cut = Some(first.kill()?);
-        before.programs_are_back()?;
+        Objects::are_gone()?;
         flood.goes_on()?;
         second = Some(Watch::start("flood_started_again", router.path())?);
         rules(&flood).context("rules")
