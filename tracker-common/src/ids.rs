@@ -6,7 +6,7 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
-        pub enum $name { $(#[doc = $text] $(#[$vdoc])* $variant,)* }
+        pub enum $name { $(#[doc = concat!("`", $text, "`.")] $(#[$vdoc])* $variant,)* }
 
         impl $name {
             /// All of them, in the order of their ids.
