@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use socket2::SockRef;
 use tracker_user::lab::run::Flusher;
 
 use super::place::Timer;
@@ -204,7 +205,7 @@ impl Pair {
     }
 }
 
-/// A TCP connection that sends one way.
+/// A TCP connection that sends one way. It ends by a reset, after which nothing comes that could make an entry again.
 struct Conn {
     client: TcpStream,
     server: TcpStream,
@@ -215,6 +216,7 @@ impl Conn {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let client = TcpStream::connect(listener.local_addr()?)?;
         client.set_nodelay(true)?;
+        SockRef::from(&client).set_linger(Some(Duration::ZERO))?;
         let (server, _) = listener.accept()?;
         Ok(Self { client, server })
     }
