@@ -74,6 +74,23 @@ pub fn tcp(entry: &Tcp, jiffies: impl Fn(Timer) -> u32) -> Timer {
     chosen
 }
 
+/// [`tcp`] of an established connection on which all is well; `None` if it takes a closer look.
+#[inline(always)]
+#[must_use]
+pub fn well(entry: &Tcp, jiffies: impl Fn(Timer) -> u32) -> Option<Timer> {
+    let is_well = matches!(entry.state, State::TcpEstablished)
+        && entry.status & status::ASSURED != 0
+        && entry.retrans < entry.max_retrans
+        && entry.last_index != uapi::INDEX_RST
+        && entry.last_window != 0
+        && jiffies(Timer::TcpEstablished) > jiffies(Timer::TcpUnacknowledged);
+    is_well.then_some(if entry.flags & uapi::FLAG_DATA_UNACKNOWLEDGED != 0 {
+        Timer::TcpUnacknowledged
+    } else {
+        Timer::TcpEstablished
+    })
+}
+
 /// State and timer of a UDP or UDP-Lite entry. ASSURED is set by the packet that first gets the
 /// long timer; until then even two-way traffic runs under the short one.
 #[inline(always)]

@@ -221,6 +221,18 @@ impl Timer {
         self.id() - base.id()
     }
 
+    /// The timer that takes turns with this one in the same state: on an established connection data
+    /// arms the one, and what acknowledges it the other.
+    #[inline(always)]
+    #[must_use]
+    pub const fn alternate(self) -> Option<Self> {
+        match self {
+            Self::TcpEstablished => Some(Self::TcpUnacknowledged),
+            Self::TcpUnacknowledged => Some(Self::TcpEstablished),
+            _ => None,
+        }
+    }
+
     /// The timer that a TCP state arms when nothing else intervenes.
     #[must_use]
     pub const fn of_tcp(state: State) -> Self {

@@ -72,6 +72,17 @@ pub struct Seen {
     pub now: u32,
 }
 
+/// The last refresh of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// The timer that armed it.
+    pub timer: Timer,
+    /// When, in jiffies.
+    pub refreshed: u32,
+    /// For how many jiffies.
+    pub armed: u32,
+}
+
 /// Where findings go: counters and histograms in the kernel, a list in tests.
 pub trait Sink {
     /// A visit to a state began.
@@ -228,34 +239,37 @@ impl Record {
         }
     }
 
-    /// Files a gap of so many jiffies (0: none) in an unchanged state, before a refresh by `timer`; false
-    /// if more is to be noted than that, and then nothing was done.
+    /// Files a gap of so many jiffies (0: none) in an unchanged state, under the timer that was `known`
+    /// and before this refresh; false if more is to be noted than that, and then nothing was done.
     #[inline(always)]
     pub fn goes_on(
         &mut self,
-        timer: Timer,
-        refreshed: u32,
-        armed: u32,
+        known: Timer,
+        seen: Refresh,
         gap: u32,
         sink: &mut impl Sink,
     ) -> bool {
-        let Some(known) = Timer::from_id(self.timer as usize) else {
-            return false;
+        let longest = |of: Timer| {
+            let place = sink.opaque(of.place());
+            self.max_gap.get(place).map_or(0, |it| *it)
         };
-        let kept = |of: Timer| self.max_gap.get(sink.opaque(of.place())).copied();
-        if kept(timer).is_none_or(|longest| longest == 0) {
+        // That it is armed was noted when it was first known.
+        let is_other = known as u8 != seen.timer as u8;
+        if is_other && longest(seen.timer) == 0 {
             return false;
         }
         if gap != 0 {
             let (micros, bucket) = sink.placed(gap);
-            if kept(known).is_none_or(|longest| bucket >= longest as usize) {
+            if bucket >= longest(known) as usize {
                 return false;
             }
             sink.gap(known, micros, bucket);
         }
-        self.refreshed = refreshed;
-        self.armed = armed;
-        self.timer = timer as u8;
+        self.refreshed = seen.refreshed;
+        if is_other {
+            self.armed = seen.armed;
+            self.timer = seen.timer as u8;
+        }
         true
     }
 

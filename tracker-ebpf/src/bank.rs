@@ -27,8 +27,14 @@ pub fn of(slot: u32) -> Option<&'static mut Bank> {
 /// another namespace has taken its address.
 #[inline(always)]
 pub fn current(slot: u32) -> Option<&'static mut Bank> {
+    at(slot, now())
+}
+
+/// [`current`], where it is [`now`].
+#[inline(always)]
+pub fn at(slot: u32, now: u64) -> Option<&'static mut Bank> {
     let bank = of(slot)?;
-    if is_current(bank) || update(slot) == 0 {
+    if bank.checked == now || update(slot) == 0 {
         Some(bank)
     } else {
         None
@@ -60,7 +66,7 @@ pub fn find(net: u64) -> Option<(u32, &'static mut Bank)> {
 
 /// Jiffies since the kernel began to count, which is not from 0.
 #[inline(always)]
-fn now() -> u64 {
+pub fn now() -> u64 {
     // SAFETY: a helper without arguments.
     unsafe { bpf_jiffies64() }
 }

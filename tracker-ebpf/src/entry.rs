@@ -240,6 +240,36 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         }
     }
 
+    #[inline(always)]
+    fn tcp(self, state: State, bits: u64, remaining: i32, max_retrans: u32) -> Tcp {
+        Tcp {
+            state,
+            status: bits,
+            retrans: field!(self, TcpRetrans) as u8,
+            max_retrans: max_retrans as u8,
+            last_index: field!(self, TcpLastIndex) as u8,
+            flags: (field!(self, TcpFlags0) | field!(self, TcpFlags1)) as u8,
+            last_window: field!(self, TcpLastWindow) as u32,
+            remaining,
+        }
+    }
+
+    /// The timer that armed the entry if it is one that most entries have: told at a glance, and a
+    /// constant on each path. What the bank tells must be up to date.
+    #[inline(always)]
+    pub fn usual_timer(self, proto: Proto, bits: u64, bank: &Bank) -> Option<Timer> {
+        match proto {
+            Proto::Tcp => {
+                let tcp = self.tcp(self.tcp_state(), bits, 0, bank.max_retrans);
+                armed::well(&tcp, |timer| bank.lengths[timer.id()])
+            }
+            Proto::Udp | Proto::Udplite => Some(armed::udp(bits).1),
+            Proto::Icmp => Some(Timer::Icmp),
+            Proto::Icmpv6 => Some(Timer::Icmpv6),
+            _ => None,
+        }
+    }
+
     /// The timer that a state of the entry was armed by.
     #[inline(always)]
     pub fn timer(
@@ -252,19 +282,9 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         length: impl Fn(Timer) -> Option<u32>,
     ) -> Timer {
         match proto {
-            Proto::Tcp => armed::tcp(
-                &Tcp {
-                    state,
-                    status: bits,
-                    retrans: field!(self, TcpRetrans) as u8,
-                    max_retrans: max_retrans as u8,
-                    last_index: field!(self, TcpLastIndex) as u8,
-                    flags: (field!(self, TcpFlags0) | field!(self, TcpFlags1)) as u8,
-                    last_window: field!(self, TcpLastWindow) as u32,
-                    remaining,
-                },
-                |timer| length(timer).unwrap_or(0),
-            ),
+            Proto::Tcp => armed::tcp(&self.tcp(state, bits, remaining, max_retrans), |timer| {
+                length(timer).unwrap_or(0)
+            }),
             Proto::Udp | Proto::Udplite => armed::udp(bits).1,
             Proto::Icmp => Timer::Icmp,
             Proto::Icmpv6 => Timer::Icmpv6,

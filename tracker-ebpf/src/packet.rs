@@ -3,8 +3,8 @@
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
-    Cause, Proto, State, Timer, jiffies,
-    record::{Origin, Record, Sink},
+    Cause, Proto, State, Timer,
+    record::{Origin, Record, Refresh, Sink},
     uapi::status,
 };
 
@@ -12,7 +12,7 @@ use crate::{
     bank, entries,
     entry::{self, Entry, blank, in_table},
     insert, namespace,
-    tally::Shared,
+    tally::{Shared, SharedKnown},
 };
 
 /// Entry of a protocol's packet function.
@@ -31,7 +31,7 @@ pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
         unknown(ctx, entry, proto as u32);
         return None;
     };
-    if !is_quiet(entry, proto, bits, place.record) && !goes_on(entry, proto, bits, place.record) {
+    if !goes_on(entry, proto, bits, place.record) {
         known(ctx, entry, proto as u32, place.record, 0);
     }
     Some(())
@@ -48,23 +48,34 @@ pub fn census<C: EbpfContext>(ctx: &C, entry: Entry<false>, unhooked: u32) -> Op
     Some(())
 }
 
-/// The entry was looked at in this very jiffy, and what happened since then leaves no gap to count
-/// and no state to enter.
+/// Takes in what has happened to an entry that has stayed in its state, if that is no more than a gap:
+/// so it is with most packets.
 #[inline(always)]
-fn is_quiet<const IN_PLACE: bool>(
+fn goes_on<const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     proto: Proto,
     bits: u64,
     record: &mut Record,
 ) -> bool {
-    let now = entry::now();
-    if record.refreshed != now
+    if entry.has_fixed_timeout(bits)
+        || !record.has_sysctls_timeout()
         || record.state != entry.state_id(proto, bits)
-        || record.has_own_timeout()
     {
         return false;
     }
-    let armed = entry.timeout().wrapping_sub(now);
+    let now = bank::now();
+    let is_same_jiffy = record.refreshed == now as u32;
+    is_same_jiffy && is_quiet(entry, proto, record) || has_gap(entry, proto, bits, record, now)
+}
+
+/// The entry was looked at in this very jiffy, and what happened since then leaves no gap to count.
+#[inline(always)]
+fn is_quiet<const IN_PLACE: bool>(
+    entry: Entry<IN_PLACE>,
+    proto: Proto,
+    record: &mut Record,
+) -> bool {
+    let armed = entry.timeout().wrapping_sub(record.refreshed);
     if matches!(proto, Proto::Tcp) && record.state == State::TcpEstablished as u8 {
         return rearm(entry, record, armed);
     }
@@ -100,45 +111,42 @@ fn rearm<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, record: &mut Record, arme
     true
 }
 
-/// Files the gap before the last refresh of an entry that has stayed in its state, if nothing else is
-/// to be noted: so it is with most packets in a later jiffy.
+/// Files the gap before the last refresh, if nothing else is to be noted and the timer is one that most
+/// entries have.
 #[inline(always)]
-fn goes_on<const IN_PLACE: bool>(
+fn has_gap<const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     proto: Proto,
     bits: u64,
     record: &mut Record,
+    now: u64,
 ) -> bool {
-    if matches!(proto, Proto::Gre) || entry.has_fixed_timeout(bits) || !record.has_sysctls_timeout()
-    {
-        return false;
-    }
-    if record.state != entry.state_id(proto, bits) || record.timer == Timer::Unknown as u8 {
-        return false;
-    }
-    let Some(bank) = bank::current(u32::from(record.slot)) else {
+    let Some(bank) = bank::at(u32::from(record.slot), now) else {
         return false;
     };
     if bank.epoch != record.epoch {
         return false;
     }
-    let state = entry.state(proto, bits);
-    let (now, timeout) = (entry::now(), entry.timeout());
-    let remaining = jiffies::remaining(timeout, now);
-    let (timer, armed) = {
-        let lengths = entry::lengths(bank);
-        let timer = entry.timer(state, proto, bits, remaining, bank.max_retrans, &lengths);
-        (timer, lengths(timer).unwrap_or(0))
+    let Some(timer) = entry.usual_timer(proto, bits, bank) else {
+        return false;
     };
-    let refreshed = timeout.wrapping_sub(armed);
+    let (known, armed) = if record.timer == timer as u8 {
+        (timer, record.armed)
+    } else if let Some(other) = timer.alternate()
+        && record.timer == other as u8
+    {
+        (other, bank.lengths[timer.id()])
+    } else {
+        return false;
+    };
+    let refreshed = entry.timeout().wrapping_sub(armed);
     let gap = refreshed.wrapping_sub(record.refreshed);
-    let since = now.wrapping_sub(refreshed);
     // What is older than it can be, or lies ahead, is looked at closely.
-    if matches!(timer, Timer::Unknown) || gap > record.armed || since > armed {
+    if gap > record.armed || (now as u32).wrapping_sub(refreshed) > armed {
         return false;
     }
-    let mut tally = Shared::new(bank);
-    record.goes_on(timer, refreshed, armed, gap, &mut tally)
+    let seen = Refresh { timer, refreshed, armed };
+    record.goes_on(known, seen, gap, &mut SharedKnown::new(bank))
 }
 
 /// Brings a record up to date with its entry.

@@ -65,6 +65,8 @@ pub type Alone<'a> = Tally<'a, false, false>;
 pub type Known<'a> = Tally<'a, false, true>;
 /// Of programs that may be interrupted.
 pub type Shared<'a> = Tally<'a, true, false>;
+/// The same, with ids that need no hiding.
+pub type SharedKnown<'a> = Tally<'a, true, true>;
 
 impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
     /// Counts in this bank.
