@@ -121,6 +121,7 @@ pub const fn gre(bits: u64) -> (State, Timer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const HZ: u32 = 250;
 
@@ -228,6 +229,38 @@ mod tests {
             ..idle(State::TcpEstablished)
         };
         assert_eq!(tcp(&entry, defaults), Timer::TcpUnacknowledged);
+    }
+
+    proptest! {
+        #[test]
+        fn where_all_is_well_a_glance_tells_what_a_closer_look_does(
+            id in 0..State::ALL.len(),
+            bits in 0..1_u64 << 15,
+            (retrans, max_retrans, last_index, flags) in (0..5_u8, 0..5_u8, 0..8_u8, any::<u8>()),
+            last_window in 0..3_u32,
+            remaining in any::<i32>(),
+            established in 0..400_u32,
+        ) {
+            let entry = Tcp {
+                state: State::ALL[id],
+                status: bits,
+                retrans,
+                max_retrans,
+                last_index,
+                flags,
+                last_window,
+                remaining,
+            };
+            let lengths = |timer| match timer {
+                Timer::TcpEstablished => established * HZ,
+                timer => defaults(timer),
+            };
+            if let Some(timer) = well(&entry, lengths) {
+                prop_assert_eq!(timer, tcp(&entry, lengths));
+            }
+            let well_known = Tcp { state: State::TcpEstablished, flags, ..idle(State::TcpEstablished) };
+            prop_assert!(well(&well_known, defaults).is_some());
+        }
     }
 
     #[test]

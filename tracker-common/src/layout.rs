@@ -20,7 +20,7 @@ pub use usual::Usual;
 /// A kernel offset that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Most bytes of `struct nf_conn` that the programs read in one go (they go onto the stack).
+/// Most bytes of `struct nf_conn` that programs read in one go, where they cannot read it in place.
 pub const ENTRY_BYTES: usize = 256;
 
 /// Most words of a namespace's settings that are read in one go.

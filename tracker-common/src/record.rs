@@ -8,7 +8,7 @@
 use crate::{Cause, State, Timer, jiffies};
 
 /// What is kept of a live entry. 48 bytes. Times are in jiffies that wrap as the kernel's timeouts do:
-/// after 198 days of one state at 250 Hz, 49 days at 1,000 Hz.
+/// a life of more than 198 days at 250 Hz, 49 days at 1,000 Hz, is told too short by so much.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -31,7 +31,8 @@ pub struct Record {
     pub slot: u8,
     /// [`Record::POLICY`] and the like.
     pub flags: u8,
-    /// The namespace's epoch when the entry was last seen.
+    /// The namespace's epoch when the entry was last seen; that of [`Record::BLANK`] until the record is
+    /// one.
     pub epoch: u32,
 }
 
@@ -42,8 +43,6 @@ pub struct Origin {
     pub slot: u8,
     /// Flags of the record.
     pub flags: u8,
-    /// The namespace's epoch.
-    pub epoch: u32,
 }
 
 /// How a visit to a state ended.
@@ -155,10 +154,17 @@ impl Record {
         timer: Timer::Unknown as u8,
         slot: 0,
         flags: 0,
-        epoch: 0,
+        epoch: u32::MAX,
     };
 
-    /// Begins as the record of an entry that is inserted now; its longest gaps are those of
+    /// It is more than [`Record::BLANK`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        self.epoch != Self::BLANK.epoch
+    }
+
+    /// Begins as the record of an entry that is inserted now, but for its epoch; its longest gaps are those of
     /// [`Record::BLANK`] already.
     #[inline(always)]
     pub fn insert(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
@@ -184,7 +190,6 @@ impl Record {
         self.timer = seen.timer as u8;
         self.slot = origin.slot;
         self.flags = origin.flags;
-        self.epoch = origin.epoch;
         self.armed_by(seen.timer, sink);
     }
 
@@ -242,13 +247,7 @@ impl Record {
     /// Files a gap of so many jiffies (0: none) in an unchanged state, under the timer that was `known`
     /// and before this refresh; false if more is to be noted than that, and then nothing was done.
     #[inline(always)]
-    pub fn goes_on(
-        &mut self,
-        known: Timer,
-        seen: Refresh,
-        gap: u32,
-        sink: &mut impl Sink,
-    ) -> bool {
+    pub fn goes_on(&mut self, known: Timer, seen: Refresh, gap: u32, sink: &mut impl Sink) -> bool {
         let longest = |of: Timer| {
             let place = sink.opaque(of.place());
             self.max_gap.get(place).map_or(0, |it| *it)
@@ -266,10 +265,8 @@ impl Record {
             sink.gap(known, micros, bucket);
         }
         self.refreshed = seen.refreshed;
-        if is_other {
-            self.armed = seen.armed;
-            self.timer = seen.timer as u8;
-        }
+        self.armed = seen.armed;
+        self.timer = seen.timer as u8;
         true
     }
 

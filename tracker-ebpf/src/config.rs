@@ -41,7 +41,7 @@ globals! {
     TICK: u32 = 4_096_000;
     /// Bucket of each of the first numbers of jiffies.
     BUCKET_OF: [u16; PLACED] = [0; PLACED];
-    /// Groups of live entries; 0 if the kernel has no instruction to take a place in one.
+    /// Groups of live entries; 0 if the kernel has no instruction to take a place in one, or entries are few.
     GROUPS: u32 = 0;
     /// Banks of the maps: one more than the highest number of a CPU.
     CPUS: u32 = 1;

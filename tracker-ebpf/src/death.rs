@@ -28,8 +28,8 @@ pub fn leaves<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLA
     Some(())
 }
 
-/// Entry of `nf_ct_delete`: called for each entry that is to leave the table, more than once if
-/// several want it to at the same time; the first marks it.
+/// Entry of `nf_ct_delete`: called for each entry that is to leave the table, and before it is marked: if
+/// two CPUs want it to at the same time, it counts twice.
 #[inline(always)]
 pub fn deleted<C: EbpfContext, const IN_PLACE: bool>(
     ctx: &C,
@@ -64,6 +64,12 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(
         return None;
     };
     if ran_out(entry, bits, place.record) {
+        place.free(entry.address());
+        return None;
+    }
+    if !place.record.is_shown() {
+        // A packet on another CPU is about to take the entry up.
+        stranger(ctx, entry);
         place.free(entry.address());
         return None;
     }

@@ -1,8 +1,9 @@
 //! What is kept of the living: records by the address of their entry.
 //!
 //! A record is in one of the [`WAYS`] places of the group that its address belongs to; if these are
-//! taken, and on kernels without an instruction to take one, in a hash map. An entry's own events come
-//! one at a time but for packets of one connection on two CPUs, where a look may be lost to the other.
+//! taken, or there are no groups ([`config::GROUPS`]), in a hash map. An entry's own events come
+//! one at a time but for packets of one connection on two CPUs, where a look may be lost to the other,
+//! and for a packet that looks on while its entry dies.
 
 use core::mem::offset_of;
 
@@ -27,9 +28,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// Lets others find the record.
+    /// Lets others find the record, or take it for one where they have found it: that of an entry last seen
+    /// in `epoch`.
     #[inline(always)]
-    pub fn show(&mut self, address: u64) {
+    pub fn show(&mut self, address: u64, epoch: u32) {
+        // SAFETY: a field of the record, after all others.
+        unsafe { (&raw mut self.record.epoch).write_volatile(epoch) };
         if !self.key.is_null() {
             // SAFETY: a key of the map, which lives as long as the program.
             unsafe { self.key.write_volatile(address) };

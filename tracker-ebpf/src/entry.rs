@@ -352,10 +352,11 @@ pub fn is_observed(proto: Proto) -> bool {
 fn cause(bits: u64, own: u8) -> Cause {
     if bits & (status::OFFLOAD | status::HW_OFFLOAD) != 0 || own & Record::SKIP != 0 {
         Cause::Offloaded
+    } else if bits & status::NAT_CLASH != 0 {
+        // Its timeout is fixed, too.
+        Cause::Clash
     } else if bits & status::FIXED_TIMEOUT != 0 {
         Cause::FixedTimeout
-    } else if bits & status::NAT_CLASH != 0 {
-        Cause::Clash
     } else {
         Cause::Policy
     }

@@ -74,11 +74,11 @@ fn begins<const IN_PLACE: bool>(
     let origin = Origin {
         slot: slot as u8,
         flags,
-        epoch: bank.epoch,
     };
+    let epoch = bank.epoch;
     Known::new(bank).begun(proto);
     place.record.insert(&seen, origin, &mut Uncounted);
-    place.show(entry.address());
+    place.show(entry.address(), epoch);
     Some(())
 }
 
@@ -100,8 +100,8 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
     let origin = Origin {
         slot: slot as u8,
         flags: own,
-        epoch: bank.epoch,
     };
+    let epoch = bank.epoch;
     let other = ports::insert(bank, slot, proto, entry.port(proto));
     let mut tally = Alone::new(bank);
     if let Some(cause) = cause {
@@ -125,21 +125,21 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         ..origin
     };
     place.record.insert(&seen, origin, &mut tally);
-    place.show(entry.address());
+    place.show(entry.address(), epoch);
 }
 
-/// Begins the record of an entry that is older than the watch.
+/// Begins the record of an entry that is older than the watch, in an epoch.
 #[inline(always)]
 pub fn adopt<C: EbpfContext, const SHARED: bool, const KNOWN: bool>(
     ctx: &C,
     address: u64,
     seen: &Seen,
-    origin: Origin,
+    (origin, epoch): (Origin, u32),
     tally: &mut Tally<'_, SHARED, KNOWN>,
 ) {
     if let Some(mut place) = take(ctx, address) {
         place.record.adopt(seen, origin, tally);
-        place.show(address);
+        place.show(address, epoch);
     }
 }
 

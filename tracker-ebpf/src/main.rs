@@ -1,7 +1,7 @@
 //! tracker's eBPF programs.
 //!
 //! Each hook hands over at once to a plain function: [`insert`], [`packet`], [`death`]. These read
-//! the entry once, ask the rules of `tracker-common` what it shows, and count. Nothing is sent per
+//! the entry, ask the rules of `tracker-common` what it shows, and count. Nothing is sent per
 //! event; a ring buffer carries rare diagnostics only.
 #![no_std]
 #![no_main]

@@ -21,8 +21,8 @@ pub const FRAMES: usize = 10;
 const MAPPED: u32 = 1 << 10;
 
 /// Live entries: [`crate::entries`] says which is where. Written at insert and at the first packet of
-/// an older entry, removed at death; user space reads the keys for a census. As many places as
-/// `nf_conntrack_max`, set at load; who finds none goes into `OVERFLOW`.
+/// an older entry, removed at death; user space reads the keys for a census. Set at
+/// load; who finds no place goes into `OVERFLOW`.
 #[map]
 pub static ENTRIES: Array<Group> = Array::with_max_entries(1, MAPPED);
 

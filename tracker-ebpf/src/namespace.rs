@@ -9,7 +9,7 @@ use tracker_common::{
 };
 
 use crate::{
-    bank, config,
+    asm, bank, config,
     index::{masked, opaque},
     maps::{NAMESPACES, OWNERS, SCOPE, SLOTS, STACK},
     tally,
@@ -61,13 +61,19 @@ pub fn is_current(namespace: &mut Namespace, slot: u32, now: u32) -> bool {
 pub fn slot(net: u64) -> u32 {
     // SAFETY: the value is copied out at once.
     let slot = match unsafe { SLOTS.get(net) } {
-        Some(&slot) if slot == OUT_OF_SCOPE || bank::update(slot) == 0 => return slot,
+        Some(&slot) if slot == OUT_OF_SCOPE || is_of(slot, net) => return slot,
         _ => register(plain(net)),
     };
     if slot != OUT_OF_SCOPE {
         bank::update(slot);
     }
     slot
+}
+
+/// The namespace at this address has the slot; this CPU's bank of it is up to date then.
+#[inline(always)]
+fn is_of(slot: u32, net: u64) -> bool {
+    bank::update(slot) == 0 && bank::of(slot).is_some_and(|bank| bank.net == net)
 }
 
 /// An address as a plain number: what the verifier takes for a pointer, a function that is verified on
@@ -108,9 +114,10 @@ extern "C" fn register(net: u64) -> u32 {
     };
     // SAFETY: the value is copied out at once.
     let slot = match unsafe { SCOPE.get(inum) } {
-        Some(slot) => Some(*slot),
-        None if config::SCOPE_ALL.load() != 0 => claim(net, inum),
-        None => None,
+        // Numbers are given again: the slot stays with the one that had it first.
+        Some(&slot) if peek(slot).is_some_and(|it| it.net == 0 || it.net == net) => Some(slot),
+        _ if config::SCOPE_ALL.load() != 0 => claim(net, inum),
+        _ => None,
     };
     let Some(slot) = slot else {
         // A refused insert only means that the question is asked again.
@@ -191,8 +198,10 @@ extern "C" fn refresh(slot: u32) -> u32 {
         )
     };
     // Added and not branched upon: a branch here doubles what the verifier has to look at with
-    // every timer above.
-    namespace.epoch += opaque(changed, namespace.inum) as u32;
+    // every timer above. At once, for another CPU that has seen no change may add that.
+    let changed = opaque(changed, namespace.inum) as u32;
+    // SAFETY: a field of a map's value, aligned.
+    unsafe { asm::add_u32(&raw mut namespace.epoch, changed) };
     0
 }
 

@@ -130,22 +130,28 @@ fn has_gap<const IN_PLACE: bool>(
     let Some(timer) = entry.usual_timer(proto, bits, bank) else {
         return false;
     };
-    let (known, armed) = if record.timer == timer as u8 {
-        (timer, record.armed)
+    let known = if record.timer == timer as u8 {
+        timer
     } else if let Some(other) = timer.alternate()
         && record.timer == other as u8
     {
-        (other, bank.lengths[timer.id()])
+        other
     } else {
         return false;
     };
+    // Not what the record has: that may be the length before the last change.
+    let armed = bank.lengths[timer.id()];
     let refreshed = entry.timeout().wrapping_sub(armed);
     let gap = refreshed.wrapping_sub(record.refreshed);
     // What is older than it can be, or lies ahead, is looked at closely.
     if gap > record.armed || (now as u32).wrapping_sub(refreshed) > armed {
         return false;
     }
-    let seen = Refresh { timer, refreshed, armed };
+    let seen = Refresh {
+        timer,
+        refreshed,
+        armed,
+    };
     record.goes_on(known, seen, gap, &mut SharedKnown::new(bank))
 }
 
@@ -158,6 +164,10 @@ fn known<C: EbpfContext, const IN_PLACE: bool>(
     record: &mut Record,
     unhooked: u32,
 ) {
+    if !record.is_shown() {
+        // Another CPU is about to.
+        return;
+    }
     let slot = u32::from(record.slot);
     let Some(bank) = bank::current(slot) else {
         return;
@@ -239,6 +249,10 @@ fn note(record: &mut Record, bits: u64) {
 #[inline(never)]
 fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>, proto: u32) {
     let now = entry::now();
+    if entry.status() & status::NAT_CLASH != 0 {
+        // It came into the table past the insert hook, and is told of at its death.
+        return;
+    }
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
     let Some((slot, bank)) = bank::find(entry.net()) else {
         return;
@@ -250,11 +264,11 @@ fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>
     let origin = Origin {
         slot: slot as u8,
         flags: own,
-        epoch: bank.epoch,
     };
+    let epoch = bank.epoch;
     let mut tally = Shared::new(bank);
     if let Some(cause) = cause {
         tally.unattributed(cause);
     }
-    insert::adopt(ctx, entry.address(), &seen, origin, &mut tally);
+    insert::adopt(ctx, entry.address(), &seen, (origin, epoch), &mut tally);
 }

@@ -16,8 +16,8 @@ use crate::{
 #[inline(always)]
 pub fn loss(loss: Loss) {
     if let Some(losses) = LOSSES.get_ptr_mut(maps::cpu()) {
-        // SAFETY: this CPU's value; a program that interrupts this one may lose one count.
-        unsafe { (*losses).count[loss.id()] += 1 };
+        // SAFETY: a counter of this CPU's value, aligned.
+        unsafe { asm::add_u64(&raw mut (*losses).count[loss.id()], 1) };
     }
 }
 
@@ -59,7 +59,8 @@ pub struct Tally<'a, const SHARED: bool, const KNOWN: bool> {
     noise: u32,
 }
 
-/// Of programs that run with interrupts by other programs held off.
+/// Of programs that no other one interrupts: softirqs are off where they are called, but for the hooks that
+/// are second choice, and on a kernel with real-time preemption.
 pub type Alone<'a> = Tally<'a, false, false>;
 /// The same, with ids that need no hiding.
 pub type Known<'a> = Tally<'a, false, true>;

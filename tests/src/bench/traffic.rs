@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::iter::Cycle;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -24,11 +25,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 const BECOMES_STREAM: Duration = Duration::from_secs(3);
 /// Below the ports that the kernel chooses itself.
 const PORTS: Range<u16> = 1100..32_000;
-/// The flows' server: the same in each run, and so are the chains that their entries share.
-const SERVER: u16 = PORTS.start - 1;
-/// Flows of the case of whole lives.
+/// Flows of the case of whole lives, and their ports: the same in each run, and so are the chains that their entries
+/// share.
 const LIVES: u16 = 11_000;
-const FIRST_PORT: u16 = PORTS.start;
+const LIVES_PORTS: [u16; 2] = [1098, 1099];
 /// Past the timeout of a second, in ticks that may have begun before it was set.
 const EXPIRED: Duration = Duration::from_millis(1020);
 const MESSAGE: [u8; 64] = [7; 64];
@@ -55,16 +55,29 @@ pub fn destroy() -> Result<Work> {
     }))
 }
 
-/// Each flow comes from the port of one that has expired by then: looking the flow up is what removes that one.
+/// Each flow takes the place of one that has expired by then: looking the flow up is what removes that one. Two sockets
+/// make all of them, by an address of the loopback for each: what the kernel puts off when a socket is closed would be
+/// in the figure or not, as it happens.
 ///
 /// A lookup also removes others that have expired and share the bucket, so only all flows together are one life each.
 /// No other process may run from the first flow to the last, or the garbage collector would remove some before. So the
 /// time to wait is spent busily, and is made as short as a timer can be.
 pub fn udp_life() -> Result<Work> {
     let timer = Timer::set(1)?;
-    let mut flows = Flows::over(FIRST_PORT..FIRST_PORT + LIVES)?;
+    let [client, server] = LIVES_PORTS;
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, client))?;
+    let server = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, server))?;
+    let port = server.local_addr()?.port();
+    let mut next = 0;
+    let mut flow = move || -> Result<()> {
+        let [high, low] = u16::to_be_bytes(next % LIVES);
+        next += 1;
+        client.send_to(&MESSAGE, (Ipv4Addr::new(127, 1, high, low), port))?;
+        server.recv(&mut [0; MESSAGE.len()])?;
+        Ok(())
+    };
     for _ in 0..LIVES {
-        flows.next()?;
+        flow()?;
     }
     let last = Instant::now();
     while last.elapsed() < EXPIRED {
@@ -75,7 +88,7 @@ pub fn udp_life() -> Result<Work> {
     Ok(Box::new(move || {
         // It is put back when the work is over.
         let _ = &timer;
-        let batch = Batch::at_once(units, || flows.next())?;
+        let batch = Batch::at_once(units, &mut flow)?;
         replaced += units;
         let left = entries()?;
         if replaced == u64::from(LIVES) && left != replaced {
@@ -145,22 +158,17 @@ fn together<C>(make: fn() -> Result<C>) -> Result<Vec<C>> {
 pub struct Flows {
     server: UdpSocket,
     to: SocketAddr,
-    ports: Box<dyn Iterator<Item = u16>>,
+    ports: Cycle<Range<u16>>,
 }
 
 impl Flows {
     /// A server, and all ports ahead.
     pub fn new() -> Result<Self> {
-        Self::over(PORTS)
-    }
-
-    /// A server, and these ports ahead.
-    fn over(ports: Range<u16>) -> Result<Self> {
-        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, SERVER))?;
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         Ok(Self {
             to: server.local_addr()?,
             server,
-            ports: Box::new(ports.cycle()),
+            ports: PORTS.cycle(),
         })
     }
 

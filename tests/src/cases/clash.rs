@@ -88,6 +88,11 @@ fn clash(stage: &mut Stage) -> Result<(), TrafficError> {
         OTHER => {
             causes.insert("clash".into(), 1);
             stage.counted("clash_resolve", 1);
+            // An answer meets that entry in the table.
+            server
+                .send_to(b"answer", senders[1])
+                .map_err(failed("send"))?;
+            received(&client)?;
         }
         // Some kernels look the flow up once more after a verdict, and find the first packet's entry.
         same if same == ports[0] => {}

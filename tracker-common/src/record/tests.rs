@@ -41,11 +41,7 @@ impl Sink for List {
     }
 }
 
-const ORIGIN: Origin = Origin {
-    slot: 3,
-    flags: 0,
-    epoch: 7,
-};
+const ORIGIN: Origin = Origin { slot: 3, flags: 0 };
 
 /// Length of every timer here.
 const ARMED: u32 = 7_500;

@@ -256,7 +256,8 @@ pub struct PortRow {
     pub port: u16,
     /// Entries inserted.
     pub inserts: u64,
-    /// Entries destroyed that had been seen inserted.
+    /// Entries destroyed that had been seen inserted. Where ports are too many, one that was inserted on one CPU and
+    /// died on another may be among those of `other_ports` in one of the two.
     pub deaths: u64,
     /// Their lifetimes, summed: who fills the table.
     pub entry_seconds: f64,

@@ -64,5 +64,8 @@ fn living(ebpf: &Ebpf) -> anyhow::Result<Vec<u64>> {
             living.extend(group.keys.iter().filter(|&&key| key > Group::CLAIMED));
         })?;
     }
+    // One whose death was missed may have left a record in each.
+    living.sort_unstable();
+    living.dedup();
     Ok(living)
 }

@@ -209,6 +209,9 @@ impl Watch {
             }
             let mut are_enough = true;
             for (slot, readings) in all.iter_mut().enumerate() {
+                if readings.are_enough() {
+                    continue;
+                }
                 let before = Flow::of(&*self.counters(slot)?);
                 let Some(table) = self.scope.members[slot].table() else {
                     continue;
@@ -322,6 +325,8 @@ impl Watch {
             }
         }
         census::take(&mut self.ebpf, unhooked, self.description.tick_ns)?;
+        // All histograms once more: one may have been read while a program was at it.
+        self.last.fill_with(|| Box::new(Counters::ZERO));
         let mut sample = self.take(true)?;
         sample.losses.count[Loss::ProbeMissed.id()] = losses.count[Loss::ProbeMissed.id()];
         for (namespace, base) in sample.namespaces.iter_mut().zip(bases) {
