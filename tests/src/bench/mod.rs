@@ -25,10 +25,9 @@ pub use user::{started, watch_parent};
 pub use work::run;
 
 use crate::net::tool;
-use measured::Measured;
 use observer::{Hooks, Observer, measure};
 use report::{Cost, Runs, Whole};
-use work::Case;
+use work::{Case, median};
 
 /// Work for which the whole machine's cost is compared too, reading user space included.
 const WHOLE: &str = "udp-flow";
@@ -71,8 +70,11 @@ fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
     let figures = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
         eprintln!("vm-bench: {} cases {how}", cases.len());
         let measured = measure(observer, &names, Priority::First, Programs::Ignored)?;
-        let of = |case: &&Case| mean(measured.iter().filter(|it| it.case == case.name));
-        Ok(cases.iter().map(of).collect())
+        let rounds = |case: &&Case| {
+            let rounds = measured.iter().filter(|it| it.case == case.name);
+            median(rounds.map(|it| it.figure))
+        };
+        Ok(cases.iter().map(rounds).collect())
     };
     let alone = figures(&Observer::Nobody, "unobserved")?;
     let watched = figures(&Observer::Tracker(tracker, Hooks::Best), "watched")?;
@@ -93,14 +95,6 @@ fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
             kprobes: probed.get(place).copied(),
         })
         .collect())
-}
-
-/// Mean figure of the rounds of a case.
-fn mean<'a>(rounds: impl Iterator<Item = &'a Measured>) -> f64 {
-    let (count, sum) = rounds.fold((0_u32, 0.0), |(count, sum), it| {
-        (count + 1, sum + it.figure)
-    });
-    sum / f64::from(count)
 }
 
 /// The work at normal priority, so that what the observer does in user space is part of the time.
@@ -133,7 +127,7 @@ fn programs(tracker: &Path, hooks: Hooks) -> Result<Vec<Runs>> {
     let measured = measure(&observer, &names, Priority::First, Programs::Counted);
     place::statistics(false)?;
     let measured = measured.context("with statistics")?;
-    let of_case = |measured: &Measured| -> Vec<Runs> {
+    let of_case = |measured: &measured::Measured| -> Vec<Runs> {
         let programs = measured.programs.iter();
         programs
             .map(|program| program.during(&measured.case, measured.units))

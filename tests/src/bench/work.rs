@@ -41,11 +41,12 @@ enum Batches {
 }
 
 impl Case {
-    /// How often it is measured for a figure: what the kernel does meanwhile is in the figure of joined batches.
+    /// How often it is measured, for the median: what the kernel puts off is in the figure of some rounds of joined
+    /// batches.
     pub fn rounds(&self) -> usize {
         match self.batches {
             Batches::Alike => 1,
-            Batches::Joined => 8,
+            Batches::Joined => 5,
         }
     }
 }
@@ -234,7 +235,8 @@ fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The middle one, or the upper one of two.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -28,8 +28,8 @@ pub struct BenchArgs {
     /// How many guests run at once.
     #[arg(long, value_name = "N", default_value_t = pool::processors())]
     jobs: usize,
-    /// Rewrite the tables of docs/benchmarks.md.
-    #[arg(long)]
+    /// Rewrite the tables of docs/benchmarks.md, which are of all kernels.
+    #[arg(long, conflicts_with = "kernel")]
     write: bool,
     /// Measure only what the budgets on instructions need, on the kernel that they are about.
     #[arg(long, conflicts_with_all = ["kernel", "write"])]

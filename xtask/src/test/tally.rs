@@ -18,9 +18,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing failed, and something passed or was never asked for.
-    pub fn is_good(&self) -> bool {
-        self.failed == 0
+    /// Nothing failed, and there were tests: everywhere, unless only some of them were asked for.
+    pub fn are_good(all: &[Self], some_only: bool) -> bool {
+        let passed = |it: &Self| it.passed > 0;
+        let ran = if some_only {
+            all.iter().any(passed)
+        } else {
+            all.iter().all(passed)
+        };
+        ran && all.iter().all(|it| it.failed == 0)
     }
 
     /// A run that ended badly although no test says that it failed counts as one failure.
@@ -60,7 +66,7 @@ impl Tally {
     }
 
     /// Prints a table, and the sum as the last line.
-    pub fn print(tallies: &[Self]) -> Self {
+    pub fn print(tallies: &[Self]) {
         let mut all = Self::default();
         println!(
             "\n{:<40} {:>7} {:>7} {:>8} {:>8}",
@@ -76,7 +82,6 @@ impl Tally {
             all.failed += one.failed;
         }
         println!("{} passed, {} failed", all.passed, all.failed);
-        all
     }
 }
 
@@ -103,7 +108,6 @@ mod tests {
                       test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out\n";
         let tally = Tally::of_cargo(output);
         assert_eq!((tally.passed, tally.failed, tally.ignored), (5, 1, 1));
-        assert!(!tally.is_good());
     }
 
     #[test]
@@ -118,5 +122,19 @@ mod tests {
     fn a_bad_end_is_a_failure() {
         assert_eq!(Tally::default().with_status(false).failed, 1);
         assert_eq!(Tally::default().with_status(true).failed, 0);
+    }
+
+    #[test]
+    fn no_test_is_no_success() {
+        let of = |passed, failed| Tally {
+            passed,
+            failed,
+            ..Tally::default()
+        };
+        assert!(Tally::are_good(&[of(2, 0), of(1, 0)], false));
+        assert!(!Tally::are_good(&[of(2, 0), of(0, 0)], false));
+        assert!(Tally::are_good(&[of(2, 0), of(0, 0)], true));
+        assert!(!Tally::are_good(&[of(0, 0), of(0, 0)], true));
+        assert!(!Tally::are_good(&[of(2, 1)], true));
     }
 }
