@@ -68,6 +68,21 @@ pub fn lower_half(address: u64) -> u32 {
     half as u32
 }
 
+/// The same number, of which the compiler knows nothing any more: so it keeps what the verifier, which may
+/// know less, needs to see checked. An instruction, since each line of the source must have one of its own.
+#[inline(always)]
+pub fn hidden(mut number: u64) -> u64 {
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "{number} = {number}",
+            number = inout(reg) number,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    number
+}
+
 /// The same number, of which the verifier knows nothing any more: what follows is then verified once
 /// and not for each value. `noise` is any number that it does not know.
 #[inline(always)]

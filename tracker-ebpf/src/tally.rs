@@ -52,7 +52,7 @@ fn placed(jiffies: u32, tick: u32) -> (u64, usize) {
 /// Counts in a [`Bank`].
 ///
 /// `SHARED`: the program may be interrupted by another one on this CPU, so it counts by instructions
-/// that cannot be. `KNOWN`: ids are constants, or numbers of which the verifier knows nothing.
+/// that cannot be. `KNOWN`: ids are few, or numbers of which the verifier knows nothing.
 pub struct Tally<'a, const SHARED: bool, const KNOWN: bool> {
     bank: &'a mut Bank,
     /// Any number, of which the verifier knows nothing.
@@ -119,7 +119,7 @@ impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
     #[inline(always)]
     fn masked<const N: usize>(&self, id: usize) -> usize {
         if KNOWN {
-            id & (N - 1)
+            asm::hidden(id as u64) as usize & (N - 1)
         } else {
             index::masked::<N>(id, self.noise)
         }
@@ -255,7 +255,7 @@ impl<const SHARED: bool, const KNOWN: bool> Sink for Tally<'_, SHARED, KNOWN> {
     #[inline(always)]
     fn opaque(&self, index: usize) -> usize {
         if KNOWN {
-            index
+            asm::hidden(index as u64) as usize
         } else {
             index::opaque(index, self.noise)
         }
