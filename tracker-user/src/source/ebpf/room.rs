@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(room.overflow(), 70_194);
         assert_eq!(
             room.to_string(),
-            "21.4 MiB of memory: 19.0 MiB for up to 262,144 live entries, 77 bytes each; \
+            "23.4 MiB of memory: 21.0 MiB for up to 262,144 live entries, 85 bytes each; \
              2.4 MiB to count on 4 CPUs in 1 namespace"
         );
     }
