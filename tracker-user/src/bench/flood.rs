@@ -12,7 +12,7 @@ use super::{
 use crate::{
     lab::{
         control::Control,
-        net::{Settings, Topology},
+        net::{Change, Settings, Size, Topology},
         packet::{Effect, Packet, Witness},
         run as engine,
         scenario::{Scenario, room},
@@ -27,7 +27,15 @@ const SMALLEST: u64 = 65_536;
 /// Buckets at most: of 8 bytes each, they are memory of the kernel.
 const BUCKETS: u64 = 1 << 24;
 
-/// Sends the flood in a lab of its own. Before the observer ends, `look` is called.
+/// What hears of a flood.
+pub struct Hears<Told, Look> {
+    /// How the machine's table changes for it, before it does.
+    pub told: Told,
+    /// The observer has seen all, and is about to end.
+    pub look: Look,
+}
+
+/// Sends the flood in a lab of its own.
 ///
 /// # Errors
 /// [`BenchError`].
@@ -36,10 +44,10 @@ pub fn flood(
     scenario: &Scenario,
     options: &Options,
     control: &Control,
-    look: impl FnOnce(),
+    hears: Hears<impl FnOnce(&Change), impl FnOnce()>,
 ) -> Result<Spent, BenchError> {
     let traffic = scenario.traffic(SEED, &options.overrides())?;
-    let topology = Topology::create(&settings(scenario, options)?)?;
+    let topology = Topology::create_telling(&settings(scenario, options)?, hears.told)?;
     let folder = Folder::create().map_err(BenchError::Folder)?;
     let mut running = observer.start(&topology.router, folder.path())?;
     let process = running.as_ref().map(Running::process);
@@ -63,7 +71,7 @@ pub fn flood(
     let after = own()?;
     let all = Machine::now().map_err(BenchError::Unreadable)?;
     let busy_s = all.busy_since(&before_all);
-    look();
+    (hears.look)();
     let seen: Option<Seen> = running
         .map(|running| running.finish(&topology.router))
         .transpose()?;
@@ -92,12 +100,14 @@ pub fn flood(
 fn settings(scenario: &Scenario, options: &Options) -> Result<Settings, BenchError> {
     let overrides = options.overrides();
     let room = room(scenario.connections(&overrides)?).max(SMALLEST);
-    let max = scenario.table_max(&overrides)?.unwrap_or(room);
+    let settings = scenario.settings(&overrides)?;
+    let max = settings.max.unwrap_or(Size::AtLeast(room));
+    let (Size::AtLeast(entries) | Size::Exactly(entries)) = max;
+    let enough = Size::AtLeast(entries.min(BUCKETS));
     Ok(Settings {
-        masquerade: scenario.masquerade,
-        sysctls: scenario.sysctls.clone(),
         max: Some(max),
-        buckets: Some(scenario.buckets.unwrap_or(max.min(BUCKETS))),
+        buckets: Some(settings.buckets.unwrap_or(enough)),
+        ..settings
     })
 }
 
@@ -128,12 +138,17 @@ mod tests {
             };
             settings(&Scenario::find(name).unwrap(), &options).unwrap()
         };
-        assert_eq!(settings("dns", 10.0).max, Some(SMALLEST));
-        assert_eq!(settings("udp-flood", 10.0).max, Some(100_000));
+        assert_eq!(settings("dns", 10.0).max, Some(Size::AtLeast(SMALLEST)));
+        let flood = settings("udp-flood", 10.0);
+        assert_eq!(flood.max, Some(Size::AtLeast(100_000)));
         let large = settings("udp-flood", 1e6);
-        assert!(large.max > Some(20_000_000), "{large:?}");
-        assert_eq!(large.buckets, Some(BUCKETS));
-        let full = Scenario::find("table-full").unwrap();
-        assert_eq!(settings("table-full", 1000.0).max, full.max);
+        assert!(
+            matches!(large.max, Some(Size::AtLeast(max)) if max > 20_000_000),
+            "{large:?}"
+        );
+        assert_eq!(large.buckets, Some(Size::AtLeast(BUCKETS)));
+        let full = settings("table-full", 1000.0);
+        assert_eq!(full.max, Some(Size::Exactly(2000)));
+        assert_eq!(full.buckets, Some(Size::Exactly(1024)));
     }
 }

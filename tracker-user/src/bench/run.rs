@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use super::{
     BenchError, Options, Report, Row,
-    flood::{SEED, flood},
+    flood::{Hears, SEED, flood},
     native::Native,
     observer::Observer,
     programs::{self, Program},
@@ -13,7 +13,7 @@ use crate::{
     kernel::{self, Root},
     lab::{
         control::Control,
-        net::{NetError, Tool, tool},
+        net::{Change, NetError, Tool, tool},
         scenario::Scenario,
     },
     source::ebpf::statistics,
@@ -32,16 +32,24 @@ const INTERRUPTED: &str = "the bench was interrupted. Run it again";
 pub fn run(
     options: &Options,
     control: &Control,
-    mut tell: impl FnMut(&str),
+    tell: impl FnMut(&str),
 ) -> Result<Report, BenchError> {
+    let mut tell = Tell {
+        tell,
+        size: String::new(),
+    };
     let scenario = Scenario::find(&options.scenario)?;
     // What comes with the first packets only, such as the loading of modules, is nobody's cost.
-    tell("a short one before, to warm up");
+    tell.next("a short one before, to warm up");
     let short = Options {
         duration: Some(options.duration.unwrap_or(WARM_UP).min(WARM_UP)),
         ..options.clone()
     };
-    flood(&Observer::Nobody, &scenario, &short, control, || ())?;
+    let hears = Hears {
+        told: |change: &Change| tell.size(change),
+        look: || (),
+    };
+    flood(&Observer::Nobody, &scenario, &short, control, hears)?;
     let mut rows = Vec::new();
     for observer in observers(tool("conntrack")) {
         rows.push(match observer {
@@ -51,8 +59,8 @@ pub fn run(
     }
     let watches = |row: &Row| row.observer == Observer::Tracker.name() && row.spent.is_some();
     let programs = if rows.iter().any(watches) && !control.is_stopped() {
-        tell("tracker profile, with the kernel's statistics of its programs");
-        by_program(&scenario, options, control)
+        tell.next("tracker profile, with the kernel's statistics of its programs");
+        by_program(&scenario, options, control, &mut tell)
     } else {
         Vec::new()
     };
@@ -77,6 +85,28 @@ pub fn run(
     Ok(report)
 }
 
+/// Tells whoever waits.
+struct Tell<F> {
+    tell: F,
+    /// What was said about the table's size.
+    size: String,
+}
+
+impl<F: FnMut(&str)> Tell<F> {
+    fn next(&mut self, what: &str) {
+        (self.tell)(what);
+    }
+
+    /// Each flood changes the size anew, mostly as the one before.
+    fn size(&mut self, change: &Change) {
+        let size = format!("until the flood ends, {change}");
+        if size != self.size {
+            (self.tell)(&size);
+            self.size = size;
+        }
+    }
+}
+
 /// Who is to watch, and the row of whoever cannot.
 fn observers(conntrack: Result<Tool, NetError>) -> [Result<Observer, Row>; 4] {
     let conntrack = conntrack
@@ -95,14 +125,18 @@ fn measured(
     scenario: &Scenario,
     options: &Options,
     control: &Control,
-    tell: &mut impl FnMut(&str),
+    tell: &mut Tell<impl FnMut(&str)>,
 ) -> Result<Row, BenchError> {
     let name = observer.name();
     if control.is_stopped() {
         return Ok(Row::left_out(name, &INTERRUPTED));
     }
-    tell(name);
-    match flood(observer, scenario, options, control, || ()) {
+    tell.next(name);
+    let hears = Hears {
+        told: |change: &Change| tell.size(change),
+        look: || (),
+    };
+    match flood(observer, scenario, options, control, hears) {
         // A part of it compares with nothing.
         _ if control.is_stopped() => Ok(Row::left_out(name, &INTERRUPTED)),
         Ok(spent) => Ok(Row::measured(name, spent)),
@@ -113,14 +147,22 @@ fn measured(
 
 /// A flood with the kernel's statistics of tracker's programs, which cost something themselves.
 /// None where it does not keep them, or tracker does not watch a second time.
-fn by_program(scenario: &Scenario, options: &Options, control: &Control) -> Vec<Program> {
+fn by_program(
+    scenario: &Scenario,
+    options: &Options,
+    control: &Control,
+    tell: &mut Tell<impl FnMut(&str)>,
+) -> Vec<Program> {
     let Ok(kept) = statistics::keep() else {
         return Vec::new();
     };
     let before = programs::there();
     let mut ran = Vec::new();
-    let look = || ran = programs::since(&before);
-    let done = flood(&Observer::Tracker, scenario, options, control, look);
+    let hears = Hears {
+        told: |change: &Change| tell.size(change),
+        look: || ran = programs::since(&before),
+    };
+    let done = flood(&Observer::Tracker, scenario, options, control, hears);
     drop(kept);
     if done.is_err() || control.is_stopped() {
         ran.clear();
@@ -170,7 +212,10 @@ mod tests {
             rate: None,
         };
         let scenario = Scenario::find("dns").unwrap();
-        let mut tell = |next: &str| panic!("{next} began");
+        let mut tell = Tell {
+            tell: |next: &str| panic!("{next} began"),
+            size: String::new(),
+        };
         let row = measured(&Observer::Tracker, &scenario, &options, &control, &mut tell);
         let row = row.unwrap();
         assert_eq!(row.left_out.as_deref(), Some(INTERRUPTED));

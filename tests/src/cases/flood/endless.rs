@@ -4,7 +4,7 @@ use std::thread::{self, available_parallelism};
 
 use anyhow::Result;
 use tracker_user::lab::control::Control;
-use tracker_user::lab::net::{Settings, Topology};
+use tracker_user::lab::net::{Settings, Size, Topology};
 use tracker_user::lab::packet::{Packet, Witness};
 use tracker_user::lab::run::{self, Options, Report};
 use tracker_user::lab::scenario::{Overrides, Scenario};
@@ -56,8 +56,8 @@ impl Endless {
         let topology = Topology::create(&Settings {
             masquerade: scenario.masquerade,
             sysctls: scenario.sysctls,
-            max: Some(ROOM),
-            buckets: Some(ROOM),
+            max: Some(Size::Exactly(ROOM)),
+            buckets: Some(Size::Exactly(ROOM)),
         })?;
         Ok(Self {
             topology,

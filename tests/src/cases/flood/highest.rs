@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tracker_user::lab::control::Control;
-use tracker_user::lab::net::{Settings, Topology};
+use tracker_user::lab::net::{Settings, Size, Topology};
 use tracker_user::lab::packet::{Effect, Packet, Witness};
 use tracker_user::lab::run::{self, Options, Report};
 use tracker_user::lab::scenario::{Overrides, Rate, Scenario};
@@ -96,8 +96,8 @@ impl Flood {
         let topology = Topology::create(&Settings {
             masquerade: scenario.masquerade,
             sysctls: scenario.sysctls.clone(),
-            max: scenario.max,
-            buckets: scenario.buckets,
+            max: scenario.max.map(Size::Exactly),
+            buckets: scenario.buckets.map(Size::Exactly),
         })?;
         count::begin(&topology.router)?;
         let watch = Watch::start(name, topology.router.path())?;

@@ -73,7 +73,10 @@ impl Lab {
             .spawn()?;
         let stderr = child.stderr.take().context("no pipe")?;
         let mut lines = BufReader::new(stderr).lines();
-        let line = lines.next().context("the lab has said nothing")??;
+        let is_where = |line: &String| line.starts_with("The router is ");
+        let line = lines
+            .find(|line| line.as_ref().is_ok_and(is_where))
+            .context("the lab does not say where its router is")??;
         // What it says later is of no interest, but has to go somewhere.
         std::thread::spawn(move || lines.count());
         let path = line

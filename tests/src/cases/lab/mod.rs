@@ -4,6 +4,7 @@ mod ends;
 mod engine;
 mod refuses;
 mod scenarios;
+mod size;
 
 use super::{Case, Kind};
 
@@ -25,6 +26,10 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "lab_without_tools",
             kind: Kind::Free(refuses::without_tools),
+        },
+        Case {
+            name: "lab_size",
+            kind: Kind::Free(size::size),
         },
         Case {
             name: "lab_killed",

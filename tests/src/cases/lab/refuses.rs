@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use tracker_user::lab::net::{END, Held, Namespace, NetError, Settings, Topology};
+use tracker_user::lab::net::{END, Held, Namespace, NetError, Settings, Size, Topology};
 use tracker_user::lab::send::{SendError, Wire};
 
 use crate::cases::errors::{CANNOT_OBSERVE, refused, says};
@@ -45,7 +45,7 @@ pub fn refuses() -> Result<()> {
     }
 
     let sized = Settings {
-        max: Some(5000),
+        max: Some(Size::Exactly(5000)),
         ..Settings::default()
     };
     let first = Topology::create(&sized)?;

@@ -16,7 +16,7 @@ use crate::{
     lab::{
         clock::Clock,
         control::Control,
-        net::{Settings, Topology},
+        net::Topology,
         run::{self, Options, Report},
         scenario::{Overrides, Rate, Scenario},
         truth::{About, Truth, TruthFile},
@@ -81,17 +81,14 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         rate: args.rate,
     };
     let traffic = scenario.traffic(args.seed, &overrides)?;
-    let max = scenario.table_max(&overrides)?;
+    let settings = scenario.settings(&overrides)?;
     args.options().check()?;
     let control = Arc::new(Control::default());
     signals::heed_and_show(&control).context("signals cannot be taken")?;
-    let topology = Topology::create(&Settings {
-        masquerade: scenario.masquerade,
-        sysctls: scenario.sysctls.clone(),
-        max,
-        buckets: scenario.buckets,
+    let topology = Topology::create_telling(&settings, |change| {
+        eprintln!("Until the lab ends, {change}");
     })?;
-    say_where(&topology, max);
+    say_where(&topology);
     args.truth.as_deref().map(TruthFile::claim).transpose()?;
     let watcher = match &args.watch {
         Some(recording) => {
@@ -134,16 +131,9 @@ fn seconds(topology: &Topology, scenario: &Scenario, timer: Timer) -> u64 {
     set.unwrap_or_else(|_| scenario.timeouts.seconds(timer))
 }
 
-fn say_where(topology: &Topology, max: Option<u64>) {
+fn say_where(topology: &Topology) {
     let router = topology.router.path().display();
     eprintln!("The router is {router}. Watch it with: tracker profile --netns {router}");
-    if let Some((max, before)) = max.zip(topology.size_before()) {
-        eprintln!(
-            "nf_conntrack_max of this machine is {} until the lab ends, then {} again",
-            units::grouped(max),
-            units::grouped(before)
-        );
-    }
 }
 
 fn json(report: &Report, truth: &TruthFile) -> String {

@@ -2,15 +2,19 @@
 
 mod held;
 mod namespace;
+mod size;
 mod table;
 mod tools;
 mod topology;
 
 pub use held::Held;
 pub use namespace::Namespace;
+pub use size::{Change, Size};
 pub use table::Table;
 pub use tools::{Tool, tool};
 pub use topology::{END, MASQUERADE4, MASQUERADE6, Settings, Topology, mac};
+
+use crate::units;
 
 /// What can go wrong while namespaces are made and used.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,19 @@ pub enum NetError {
     /// Two labs cannot both set the size of the table.
     #[error("another lab has set the size of the machine's table. Wait until it has ended")]
     Busy,
+    /// The machine's own entries would have to make way.
+    #[error(
+        "this machine tracks {} connections of its own, too many for a table of {}. Run the lab on a machine, \
+         such as a virtual one, that tracks nothing",
+        units::grouped(*tracked),
+        units::grouped(*max)
+    )]
+    InUse {
+        /// Entries of the machine's first namespace.
+        tracked: u64,
+        /// Entries that the table was to take.
+        max: u64,
+    },
     /// The size of the table cannot be set.
     #[error(
         "the table's size cannot be set: {source}. It takes root in the machine's first network \

@@ -2,70 +2,94 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    io,
     os::unix::process::CommandExt,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
-use super::NetError;
+use super::{
+    Change, NetError, Size,
+    size::{Present, Step},
+};
 
 const MAX: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 const BUCKETS: &str = "/proc/sys/net/netfilter/nf_conntrack_buckets";
+const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 
 /// The table's size, changed until this is dropped, or the process ends in whatever way.
 #[derive(Debug)]
 pub struct Table {
-    /// The table's size before, in entries.
-    pub before: u64,
+    steps: Vec<(&'static str, Step)>,
     restorer: Child,
     lifeline: Option<ChildStdin>,
+    _lock: File,
 }
 
 impl Table {
-    /// Sets the number of entries at most, and that of buckets if one is given. Only the machine's
-    /// first namespace can: this is to be called there.
+    /// Sets the number of entries at most, and that of buckets if one is given. Before it does, `tell`
+    /// hears of what will change, if anything does. Only the machine's first namespace can: this is to
+    /// be called there.
     ///
     /// # Errors
-    /// When the kernel refuses, another lab has set it, or no shell can be started that will undo it.
-    pub fn resize(max: u64, buckets: Option<u64>) -> Result<Self, NetError> {
+    /// When the kernel refuses, the machine needs the table itself, another lab has set it, or no
+    /// shell can be started that will undo it.
+    pub fn resize(
+        max: Size,
+        buckets: Option<Size>,
+        tell: impl FnOnce(&Change),
+    ) -> Result<Self, NetError> {
         let fail = |source| NetError::Table { source };
-        let read = |path: &str| {
-            let text = fs::read_to_string(path).map_err(fail)?;
-            let number = text.trim().parse::<u64>();
-            number.map_err(|error| fail(std::io::Error::other(error)))
-        };
         let lock = File::open(MAX).map_err(fail)?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(NetError::Busy);
         }
-        let (before, buckets_before) = (read(MAX)?, read(BUCKETS)?);
-        let mut undo = format!("read _; echo {before} >{MAX}");
-        if buckets.is_some() {
-            undo += &format!("; echo {buckets_before} >{BUCKETS}");
-        }
-        // It waits for the end of its input, which comes with the end of this process. In a process
-        // group of its own, Ctrl-C does not reach it. It holds the lock until it is done: a second
-        // lab would else take this one's size for the machine's.
-        let mut restorer = Command::new("/bin/sh")
-            .args(["-c", &undo])
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(lock)
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(fail)?;
-        let lifeline = restorer.stdin.take();
-        let table = Self {
-            before,
-            restorer,
-            lifeline,
+        let present = Present {
+            max: read(MAX).map_err(fail)?,
+            buckets: read(BUCKETS).map_err(fail)?,
+            tracked: read(COUNT).map_err(fail)?,
         };
-        if let Some(buckets) = buckets {
-            fs::write(BUCKETS, buckets.to_string()).map_err(fail)?;
+        let change = present.change(max, buckets)?;
+        if change.is_any() {
+            tell(&change);
         }
-        fs::write(MAX, max.to_string()).map_err(fail)?;
+        let steps = [(BUCKETS, change.buckets), (MAX, change.max)];
+        let steps: Vec<_> = steps.into_iter().filter(|(_, it)| it.is_any()).collect();
+        let shared = lock.try_clone().map_err(fail)?;
+        let mut restorer = restorer(&steps, shared).map_err(fail)?;
+        let table = Self {
+            lifeline: restorer.stdin.take(),
+            steps,
+            restorer,
+            _lock: lock,
+        };
+        for (path, step) in &table.steps {
+            fs::write(path, step.after.to_string()).map_err(fail)?;
+        }
         Ok(table)
     }
+}
+
+/// A process that waits for the end of its input, which comes with the end of this process, and then
+/// undoes the change. In a process group of its own, Ctrl-C does not reach it. It holds the lock until
+/// it is done: a second lab would else take this one's size for the machine's.
+fn restorer(steps: &[(&'static str, Step)], lock: File) -> io::Result<Child> {
+    let mut undo = "read _".to_owned();
+    for (path, step) in steps.iter().rev() {
+        undo += &format!("; echo {} >{path}", step.before);
+    }
+    Command::new("/bin/sh")
+        .args(["-c", &undo])
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(lock)
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+}
+
+fn read(path: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(path)?;
+    text.trim().parse().map_err(io::Error::other)
 }
 
 impl Drop for Table {

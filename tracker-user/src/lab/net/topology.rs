@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Held, NetError, Table, tool};
+use super::{Change, Held, NetError, Size, Table, tool};
 use crate::lab::packet::Side;
 
 /// The router's IPv4 address on the server's side, which is every masqueraded client's.
@@ -37,9 +37,9 @@ pub struct Settings {
     /// Sysctls of the router's namespace, named without their prefix `net.netfilter.nf_conntrack_`.
     pub sysctls: Vec<(String, u64)>,
     /// The table's entries at most, for the whole machine while the lab is there.
-    pub max: Option<u64>,
+    pub max: Option<Size>,
     /// The table's buckets, likewise.
-    pub buckets: Option<u64>,
+    pub buckets: Option<Size>,
 }
 
 /// The three namespaces, with interfaces, routes and rules. Nothing of it outlives this value or the
@@ -53,7 +53,7 @@ pub struct Topology {
     /// Answers.
     pub server: Held,
     masquerade: bool,
-    table: Option<Table>,
+    _table: Option<Table>,
 }
 
 impl Topology {
@@ -62,30 +62,48 @@ impl Topology {
     /// # Errors
     /// When the system refuses, or a program is missing.
     pub fn create(settings: &Settings) -> Result<Self, NetError> {
+        Self::create_telling(settings, |_| ())
+    }
+
+    /// Makes it. Before the table's size is changed, which is that of the whole machine, `tell` hears
+    /// of it.
+    ///
+    /// # Errors
+    /// When the system refuses, a program is missing, or the machine needs its table itself.
+    pub fn create_telling(
+        settings: &Settings,
+        tell: impl FnOnce(&Change),
+    ) -> Result<Self, NetError> {
         // Before anything is made, it is known whether it can be furnished.
         for name in ["ip", "nft"] {
             tool(name)?;
         }
-        let mut made = Self {
+        let made = Self {
             client: Held::create("client")?,
             router: Held::create("router")?,
             server: Held::create("server")?,
             masquerade: settings.masquerade,
-            table: None,
+            _table: None,
         };
         made.silence()?;
         made.links()?;
         made.routes()?;
         // The router's rule has loaded conntrack, if it was not.
-        made.table = settings
-            .max
-            .map(|max| Table::resize(max, settings.buckets))
-            .transpose()?;
+        let table = match (settings.max, settings.buckets) {
+            (None, None) => None,
+            (max, buckets) => {
+                let max = max.unwrap_or(Size::AtLeast(0));
+                Some(Table::resize(max, buckets, tell)?)
+            }
+        };
         let name = |name: &str| format!("net.netfilter.nf_conntrack_{name}");
         for (sysctl, value) in &settings.sysctls {
             made.router.set_sysctl(&name(sysctl), &value.to_string())?;
         }
-        Ok(made)
+        Ok(Self {
+            _table: table,
+            ..made
+        })
     }
 
     /// The namespace of an end.
@@ -101,12 +119,6 @@ impl Topology {
     #[must_use]
     pub fn masquerades(&self) -> bool {
         self.masquerade
-    }
-
-    /// The table's size before it was changed for the lab, if it was.
-    #[must_use]
-    pub fn size_before(&self) -> Option<u64> {
-        self.table.as_ref().map(|table| table.before)
     }
 
     /// Nobody but the lab sends anything: no discovery, no error, no answer.

@@ -9,6 +9,7 @@ mod error;
 mod file;
 #[cfg(test)]
 mod hostile;
+mod router;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -42,7 +43,7 @@ pub struct Scenario {
     pub masquerade: bool,
     /// Sysctls of the router, named without their prefix `net.netfilter.nf_conntrack_`.
     pub sysctls: Vec<(String, u64)>,
-    /// Entries that the table takes.
+    /// Entries that the table takes, or more if it is not to get full.
     pub max: Option<u64>,
     /// Its buckets.
     pub buckets: Option<u64>,

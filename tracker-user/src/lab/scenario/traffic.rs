@@ -171,21 +171,6 @@ impl Scenario {
         Ok(all.iter().map(|(_, planned)| planned).sum())
     }
 
-    /// Entries that the table is to take: as many as the file says, or more where that has room for
-    /// all of the file's connections, and more are asked for.
-    ///
-    /// # Errors
-    /// As [`Self::connections`].
-    pub fn table_max(&self, overrides: &Overrides) -> Result<Option<u64>, ScenarioError> {
-        let own = self.connections(&Overrides::default())?;
-        let asked = self.connections(overrides)?;
-        let grow = |max: u64| {
-            let grows = own <= max as f64 && own < asked;
-            if grows { max.max(room(asked)) } else { max }
-        };
-        Ok(self.max.map(grow))
-    }
-
     /// When the connections of each population arrive, and how many there will be at most.
     fn planned(&self, overrides: &Overrides) -> Result<Vec<(Arrival, f64)>, ScenarioError> {
         let duration = overrides.duration.unwrap_or(self.duration);
