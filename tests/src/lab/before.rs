@@ -3,6 +3,8 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::no_namespace_is_left;
 use crate::cases::poll;
@@ -12,7 +14,7 @@ const TRIES: usize = 15;
 
 /// What must be the same after a lab.
 pub struct Before {
-    max: u64,
+    size: [u64; 2],
     interfaces: Vec<String>,
 }
 
@@ -25,7 +27,7 @@ impl Before {
             .find(Result::is_ok)
             .context("earlier namespaces do not end")??;
         Ok(Self {
-            max: max()?,
+            size: size()?,
             interfaces: interfaces()?,
         })
     }
@@ -34,7 +36,7 @@ impl Before {
     pub fn is_back(&self) -> Result<()> {
         poll("the end of the lab's namespaces", none_left)?;
         poll("the size of the table as it was", || {
-            max().ok().filter(|now| *now == self.max)
+            size().ok().filter(|now| *now == self.size)
         })?;
         let now = interfaces()?;
         ensure!(
@@ -53,9 +55,13 @@ fn none_left() -> Option<()> {
     no_namespace_is_left().is_ok_and(|none| none).then_some(())
 }
 
-fn max() -> Result<u64> {
-    let text = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_max")?;
-    Ok(text.trim().parse()?)
+/// Entries at most, and buckets.
+fn size() -> Result<[u64; 2]> {
+    let of = |what: &str| -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{what}"))?;
+        Ok(text.trim().parse()?)
+    };
+    Ok([of("max")?, of("buckets")?])
 }
 
 /// Names of this namespace's interfaces.
@@ -67,15 +73,46 @@ fn interfaces() -> Result<Vec<String>> {
 
 /// Programs that a lab starts, and that are still there.
 fn processes() -> Result<Vec<String>> {
+    let known = ["ip", "nft", "cat", "conntrack", "tracker"];
+    let mut all = running()?;
+    all.retain(|it| it.restores() || known.contains(&it.program.as_str()));
+    Ok(all.into_iter().map(|it| it.program).collect())
+}
+
+/// Sends a signal to the process that will put the table's size back.
+pub fn signal_restorer(signal: Signal) -> Result<()> {
+    let all = running()?;
+    let restorer = all.iter().find(|it| it.restores());
+    let restorer = restorer.context("nobody will put the table's size back")?;
+    Ok(kill(restorer.process, signal)?)
+}
+
+/// A process.
+struct Running {
+    process: Pid,
+    program: String,
+    words: String,
+}
+
+impl Running {
+    fn restores(&self) -> bool {
+        self.program == "sh" && self.words.contains("nf_conntrack_max")
+    }
+}
+
+fn running() -> Result<Vec<Running>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
+        let Ok(number) = entry.file_name().to_string_lossy().parse() else {
+            continue;
+        };
         let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-        let mut words = line.split('\0');
-        let program = words.next().unwrap_or("").rsplit('/').next().unwrap_or("");
-        let restores = program == "sh" && words.any(|word| word.contains("nf_conntrack_max"));
-        if restores || ["ip", "nft", "cat", "conntrack", "tracker"].contains(&program) {
-            found.push(program.to_owned());
-        }
+        let (program, words) = line.split_once('\0').unwrap_or((&line, ""));
+        found.push(Running {
+            process: Pid::from_raw(number),
+            program: program.rsplit('/').next().unwrap_or("").to_owned(),
+            words: words.to_owned(),
+        });
     }
     Ok(found)
 }

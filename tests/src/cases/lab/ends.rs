@@ -13,12 +13,15 @@ use tracker_user::lab::net::Namespace;
 
 use crate::cases::faces::{fresh, poll};
 use crate::cases::tracker::{program, show};
-use crate::lab::{Before, no_namespace_is_left};
+use crate::lab::{Before, no_namespace_is_left, signal_restorer};
 
-/// The lab is killed in the middle of a flood.
+/// The lab is killed in the middle of a flood, after all processes were told to end, as a service manager tells them.
 pub fn killed() -> Result<()> {
     let before = Before::look()?;
     let mut lab = Lab::start("lab_killed")?;
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signal_restorer(signal)?;
+    }
     lab.end(Signal::SIGKILL)?;
     before.is_back()?;
     // Its watch has noticed, and ended well.
@@ -29,10 +32,12 @@ pub fn killed() -> Result<()> {
     Ok(())
 }
 
-/// Ctrl-C in the middle of a flood: the truth is told about what was sent until then.
+/// Ctrl-C in the middle of a flood: the truth is told about what was sent until then. If nobody else can any more, the
+/// lab puts back the table's size itself.
 pub fn interrupted() -> Result<()> {
     let before = Before::look()?;
     let mut lab = Lab::start("lab_interrupted")?;
+    signal_restorer(Signal::SIGKILL)?;
     let status = lab.end(Signal::SIGINT)?;
     ensure!(status.code() == Some(130), "the lab ended with {status}");
     before.is_back()?;
@@ -114,6 +119,7 @@ description = "New flows without end"
 duration = "1h"
 [settings]
 max = 1000000
+buckets = 4096
 [[population]]
 name = "datagrams"
 proto = "udp"

@@ -70,10 +70,11 @@ impl Table {
 }
 
 /// A process that waits for the end of its input, which comes with the end of this process, and then
-/// undoes the change. In a process group of its own, Ctrl-C does not reach it. It holds the lock until
-/// it is done: a second lab would else take this one's size for the machine's.
+/// undoes the change. In a process group of its own, Ctrl-C does not reach it, and what a service
+/// manager sends to all processes it does not heed. It holds the lock until it is done: a second lab
+/// would else take this one's size for the machine's.
 fn restorer(steps: &[(&'static str, Step)], lock: File) -> io::Result<Child> {
-    let mut undo = "read _".to_owned();
+    let mut undo = "trap '' INT TERM HUP QUIT; read _".to_owned();
     for (path, step) in steps.iter().rev() {
         undo += &format!("; echo {} >{path}", step.before);
     }
@@ -95,7 +96,13 @@ fn read(path: &str) -> io::Result<u64> {
 impl Drop for Table {
     fn drop(&mut self) {
         self.lifeline = None;
-        // Whether it did its work shows in the sysctl, not in its status.
+        // Whether it did its work shows in the sysctl, not in its status: it may have been killed.
         let _ = self.restorer.wait();
+        for (path, step) in self.steps.iter().rev() {
+            if read(path).ok() != Some(step.before) {
+                // Who may not write it has not changed it either.
+                let _ = fs::write(path, step.before.to_string());
+            }
+        }
     }
 }
