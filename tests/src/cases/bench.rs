@@ -11,9 +11,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::errors::CANNOT_OBSERVE;
 use super::tracker::{end_with, program};
 use super::{Case, Kind};
-use crate::lab::{Before, Hidden};
+use crate::lab::{Before, Hidden, signal_watcher};
 
 /// The cases of this file.
 pub fn cases() -> Vec<Case> {
@@ -29,6 +30,10 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "bench_killed",
             kind: Kind::Free(killed),
+        },
+        Case {
+            name: "bench_observer_killed",
+            kind: Kind::Free(observer_killed),
         },
     ]
 }
@@ -137,8 +142,30 @@ fn killed() -> Result<()> {
     before.is_back()
 }
 
+/// tracker is killed while it watches: its row says so, and the bench's status too.
+fn observer_killed() -> Result<()> {
+    let before = Before::look()?;
+    let done = while_watched("tracker profile", |_| signal_watcher(Signal::SIGKILL))?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(
+        done.status.code() == Some(CANNOT_OBSERVE),
+        "{}: {said}",
+        done.status
+    );
+    let report: Value = serde_json::from_slice(&done.stdout)?;
+    let row = &report["observers"][1];
+    let why = row["left_out"].as_str().context("it is not left out")?;
+    ensure!(why.contains("SIGKILL") && row["entries"].is_null(), "{row}");
+    before.is_back()
+}
+
 /// A bench that is sent a signal in the middle of the flood under an observer.
 fn ended_in(observer: &str, signal: Signal) -> Result<Output> {
+    while_watched(observer, |bench| Ok(kill(bench, signal)?))
+}
+
+/// Does something in the middle of the flood under an observer, and waits for the bench's end.
+fn while_watched(observer: &str, work: impl FnOnce(Pid) -> Result<()>) -> Result<Output> {
     let mut bench: Child = Command::new(program())
         .args(FLOOD)
         .stdout(Stdio::piped())
@@ -150,7 +177,7 @@ fn ended_in(observer: &str, signal: Signal) -> Result<Output> {
         .find(|line| line.as_ref().is_ok_and(|line| line.ends_with(observer)))
         .with_context(|| format!("the bench does not come to {observer}"))??;
     std::thread::sleep(Duration::from_secs(1));
-    kill(Pid::from_raw(bench.id().cast_signed()), signal)?;
+    work(Pid::from_raw(bench.id().cast_signed()))?;
     Ok(bench.wait_with_output()?)
 }
 

@@ -81,10 +81,20 @@ fn processes() -> Result<Vec<String>> {
 
 /// Sends a signal to the process that will put the table's size back.
 pub fn signal_restorer(signal: Signal) -> Result<()> {
+    signal_one(signal, Running::restores)
+}
+
+/// Sends a signal to the `tracker profile` that runs.
+pub fn signal_watcher(signal: Signal) -> Result<()> {
+    let watches = |it: &Running| it.program == "tracker" && it.words.starts_with("profile");
+    signal_one(signal, watches)
+}
+
+fn signal_one(signal: Signal, is_meant: impl Fn(&Running) -> bool) -> Result<()> {
     let all = running()?;
-    let restorer = all.iter().find(|it| it.restores());
-    let restorer = restorer.context("nobody will put the table's size back")?;
-    Ok(kill(restorer.process, signal)?)
+    let meant = all.iter().find(|it| is_meant(it));
+    let meant = meant.context("there is no such process")?;
+    Ok(kill(meant.process, signal)?)
 }
 
 /// A process.

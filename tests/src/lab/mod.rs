@@ -6,7 +6,7 @@ mod nothing;
 mod population;
 mod scribe;
 
-pub use before::{Before, signal_restorer};
+pub use before::{Before, signal_restorer, signal_watcher};
 pub use hidden::{Hidden, NoModules};
 pub use nothing::{namespaces_are, no_namespace_is_left};
 pub use population::population;

@@ -75,7 +75,16 @@ pub fn flood(
     let seen: Option<Seen> = running
         .map(|running| running.finish(&topology.router))
         .transpose()?;
-    let entries = made.entries.saturating_sub(sent.counted(Statistic::Drop));
+    let refused = sent.counted(Statistic::Drop) + sent.counted(Statistic::ChainTooLong);
+    let entries = made.entries.saturating_sub(refused);
+    let seen = seen.map(|mut seen| {
+        // Later packets of what was refused may begin entries that nobody has planned.
+        if refused == 0 && seen.counted.inserted > entries {
+            let more = seen.counted.inserted - entries;
+            seen.losses.insert("overcounted".to_owned(), more);
+        }
+        seen
+    });
     Ok(Spent {
         packets: sent.packets(),
         entries,

@@ -29,13 +29,18 @@ use crate::{
     analysis::Summary,
     lab::{
         net::{Namespace, Tool},
-        watcher::Watcher,
+        watcher::{WatchError, Watcher},
     },
     recording::Recording,
 };
 
 /// Between two looks at something that is waited for.
 const A_MOMENT: Duration = Duration::from_millis(5);
+
+/// The file of what tracker says, beside its recording.
+const SAID: &str = "tracker.err";
+/// Its status where it has lost something.
+const LOSSES: i32 = 4;
 
 /// Who watches.
 #[derive(Clone, Debug)]
@@ -102,7 +107,7 @@ impl Observer {
             Self::Nobody => None,
             Self::Tracker => {
                 let recording = folder.join("flood.db");
-                let said = folder.join("tracker.err");
+                let said = folder.join(SAID);
                 let stderr = File::create(&said).map_err(BenchError::Observer)?;
                 let watcher = Watcher::start(&own, router.path(), &recording, stderr.into())
                     .map_err(|error| BenchError::Watch {
@@ -178,11 +183,16 @@ impl Running {
     pub fn finish(self, router: &Namespace) -> Result<Seen, BenchError> {
         match self {
             Self::Tracker { watcher, recording } => {
-                // Losses are told by the recording, better than by the status.
-                watcher.finish().map_err(|error| BenchError::Watch {
+                let said = recording.with_file_name(SAID);
+                let broken = |error| BenchError::Watch {
                     error,
-                    said: String::new(),
-                })?;
+                    said: fs::read_to_string(&said).unwrap_or_default(),
+                };
+                let status = watcher.finish().map_err(broken)?;
+                // Losses are told by the recording, better than by the status.
+                if !matches!(status.code(), Some(0 | LOSSES)) {
+                    return Err(broken(WatchError::Broke(status)));
+                }
                 let summary = Summary::of(&Recording::open(&recording)?);
                 let balance = summary.all.balance;
                 let losses = summary.losses.iter().map(|(&name, &count)| (name, count));
@@ -193,7 +203,10 @@ impl Running {
                         overruns: 0,
                     },
                     losses: losses
-                        .chain([("balance", balance.lost.unsigned_abs())])
+                        .chain([
+                            ("balance", balance.lost.unsigned_abs()),
+                            ("recording_incomplete", u64::from(!summary.complete)),
+                        ])
                         .filter(|&(_, count)| count > 0)
                         .map(|(name, count)| (name.to_owned(), count))
                         .collect(),

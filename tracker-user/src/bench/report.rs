@@ -69,8 +69,17 @@ pub struct Spent {
     pub seen: Option<Counted>,
     /// Entries that it has not seen.
     pub unseen: Option<u64>,
-    /// What it has lost, by name: by its own account, or the kernel's of its socket.
+    /// What it has lost, by name: by its own account, or the kernel's of its socket; and by how many
+    /// entries it has seen too many.
     pub losses: BTreeMap<String, u64>,
+}
+
+impl Spent {
+    /// The observer has not seen the flood as it was.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        !self.losses.is_empty() || self.unseen.is_some_and(|unseen| unseen > 0)
+    }
 }
 
 impl Row {

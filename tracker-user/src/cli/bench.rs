@@ -6,7 +6,9 @@ use anyhow::Context;
 
 use super::{Exit, print, signals};
 use crate::{
-    bench::{self, FLOOD, FLOOD_RATE, Options, listener, native::Native, observer::Observer},
+    bench::{
+        self, FLOOD, FLOOD_RATE, Options, Report, listener, native::Native, observer::Observer,
+    },
     lab::control::Control,
     report::{self, Style},
     units,
@@ -68,14 +70,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     } else {
         report::bench::table(&report, &Style::of(&std::io::stdout()))
     })?;
+    Ok(exit(&report))
+}
+
+fn exit(report: &Report) -> Exit {
     let mut rows = report.observers.iter();
     let tracker = rows.find(|row| row.observer == Observer::Tracker.name());
-    Ok(match tracker.map(|row| &row.spent) {
+    match tracker.map(|row| &row.spent) {
         _ if report.interrupted => Exit::INTERRUPTED,
         Some(None) => Exit::CannotObserve,
-        Some(Some(spent)) if !spent.losses.is_empty() => Exit::Losses,
+        Some(Some(spent)) if spent.is_short() => Exit::Losses,
         _ => Exit::Done,
-    })
+    }
 }
 
 fn native(json: bool) -> anyhow::Result<Exit> {
@@ -90,4 +96,61 @@ fn native(json: bool) -> anyhow::Result<Exit> {
     } else {
         Exit::Done
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::bench::{Row, Spent, cpu::Cpu};
+
+    fn report(tracker: Option<Spent>) -> Report {
+        Report {
+            schema_version: 1,
+            scenario: String::new(),
+            seed: 1,
+            kernel: String::new(),
+            cpus: 1,
+            interrupted: false,
+            observers: vec![Row {
+                observer: Observer::Tracker.name().to_owned(),
+                left_out: None,
+                spent: tracker,
+            }],
+            programs: Vec::new(),
+            native: Native::default(),
+        }
+    }
+
+    fn spent(unseen: u64, loss: Option<&str>) -> Spent {
+        let cpu = Cpu {
+            user_s: 1.0,
+            kernel_s: 1.0,
+        };
+        Spent {
+            packets: 10,
+            entries: 10,
+            seconds: 1.0,
+            entries_per_s: 10.0,
+            machine: cpu,
+            busy_s: 1.0,
+            us_per_entry: 1.0,
+            added_us_per_entry: None,
+            process: None,
+            memory: None,
+            seen: None,
+            unseen: Some(unseen),
+            losses: BTreeMap::from_iter(loss.map(|name| (name.to_owned(), 1))),
+        }
+    }
+
+    #[test]
+    fn only_a_flood_that_tracker_saw_as_it_was_is_done() {
+        assert_eq!(exit(&report(Some(spent(0, None)))), Exit::Done);
+        assert_eq!(exit(&report(Some(spent(1, None)))), Exit::Losses);
+        let incomplete = spent(0, Some("recording_incomplete"));
+        assert_eq!(exit(&report(Some(incomplete))), Exit::Losses);
+        assert_eq!(exit(&report(None)), Exit::CannotObserve);
+    }
 }

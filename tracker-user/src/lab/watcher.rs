@@ -21,6 +21,11 @@ pub enum WatchError {
     /// It ended before it watched.
     #[error("tracker profile ended with {0} before it watched. It has said why on stderr")]
     Refused(ExitStatus),
+    /// It ended in another way than it was told to.
+    #[error(
+        "tracker profile ended with {0} while it watched. Watch again, and let it come to its end"
+    )]
+    Broke(ExitStatus),
     /// It cannot be waited for.
     #[error("the end of tracker profile cannot be waited for: {0}. Look at its recording")]
     Wait(io::Error),
