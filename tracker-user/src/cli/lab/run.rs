@@ -16,7 +16,7 @@ use crate::{
     lab::{
         clock::Clock,
         control::Control,
-        net::Topology,
+        net::{Size, Topology},
         run::{self, Options, Report},
         scenario::{Overrides, Rate, Scenario},
         truth::{About, Truth, TruthFile},
@@ -119,9 +119,23 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     print(&if args.json {
         json(&report, &truth)
     } else {
-        text(&report, &truth)
+        format!("{}: {}", truth.about.scenario, report.text())
     })?;
-    Ok(exit(&report, watched))
+    let went = Went {
+        lost: report.lost(),
+        foreign: report.foreign(),
+        // A table that is to get full has no room for all.
+        refused: match settings.max {
+            Some(Size::Exactly(_)) => 0,
+            _ => report.refused(),
+        },
+        // Without a truth, nobody takes it for one.
+        spoiled: args.truth.as_ref().map_or(0, |_| truth.spoiled),
+    };
+    for wrong in went.wrong() {
+        eprintln!("tracker: {wrong}");
+    }
+    Ok(exit(report.is_stopped(), &went, watched))
 }
 
 /// A timer's length as the router has it.
@@ -145,22 +159,81 @@ fn json(report: &Report, truth: &TruthFile) -> String {
     format!("{value:#}")
 }
 
-fn text(report: &Report, truth: &TruthFile) -> String {
-    let mut text = format!("{}: {}", truth.about.scenario, report.text());
-    if truth.spoiled > 0 {
-        text += &format!(
-            "\n{} too late for what they were to do: the truth is off by them",
-            units::plural(truth.spoiled, "packet came", "packets came")
-        );
-    }
-    text
+/// By what a run went otherwise than planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Went {
+    /// Packets that did not reach the router.
+    lost: u64,
+    /// Packets of others that did.
+    foreign: u64,
+    /// Entries that the kernel did not take, or evicted.
+    refused: u64,
+    /// Packets that came too late.
+    spoiled: u64,
 }
 
-fn exit(report: &Report, watched: Option<ExitStatus>) -> Exit {
+impl Went {
+    /// A sentence what is wrong and one what to do, for each.
+    fn wrong(&self) -> Vec<String> {
+        let all = [
+            (
+                self.lost,
+                "did not reach the router. Look at the machine's memory, and ask for a lower --rate",
+            ),
+            (
+                self.foreign,
+                "reached the router that the lab did not send, and may have made entries. Let nobody \
+                 else send in the lab's namespaces",
+            ),
+            (
+                self.spoiled,
+                "came too late for what they were to do: the truth is off by them. Run it on a machine \
+                 that does nothing else, or with a lower --rate",
+            ),
+        ];
+        let packets = all.iter().filter(|(count, _)| *count > 0);
+        let mut wrong: Vec<String> = packets
+            .map(|(count, what)| format!("{} {what}", units::plural(*count, "packet", "packets")))
+            .collect();
+        if self.refused > 0 {
+            wrong.push(format!(
+                "the kernel refused or evicted entries {}, which the truth does not know of. Give the \
+                 scenario a `max` with room for all",
+                units::plural(self.refused, "time", "times")
+            ));
+        }
+        wrong
+    }
+}
+
+fn exit(is_stopped: bool, went: &Went, watched: Option<ExitStatus>) -> Exit {
     match watched.map(Exit::of_command) {
         Some(exit @ (Exit::Failed | Exit::Command(_))) => exit,
-        _ if report.is_stopped() => Exit::INTERRUPTED,
-        _ if report.lost() > 0 => Exit::Losses,
+        _ if is_stopped => Exit::INTERRUPTED,
+        _ if *went != Went::default() => Exit::Losses,
         _ => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_the_truth_wrong_is_said_and_a_loss() {
+        let well = Went::default();
+        assert!(well.wrong().is_empty());
+        assert_eq!(exit(false, &well, None), Exit::Done);
+        for went in [
+            Went { lost: 1, ..well },
+            Went { foreign: 1, ..well },
+            Went { refused: 1, ..well },
+            Went { spoiled: 1, ..well },
+        ] {
+            let said = went.wrong();
+            assert!(said.len() == 1 && said[0].contains(". "), "{said:?}");
+            assert_eq!(exit(false, &went, None), Exit::Losses, "{went:?}");
+            assert_eq!(exit(true, &went, None), Exit::INTERRUPTED);
+        }
     }
 }

@@ -69,6 +69,17 @@ impl Report {
         self.after.since(&self.before, counter)
     }
 
+    /// How often the kernel did not take an entry, or evicted one to make room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        let counters = [
+            Statistic::Drop,
+            Statistic::EarlyDrop,
+            Statistic::InsertFailed,
+        ];
+        counters.iter().map(|&it| self.counted(it)).sum()
+    }
+
     /// All of it.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -124,12 +135,6 @@ impl Report {
         );
         if !shown.is_empty() {
             text += &format!("; {}", shown.join(", "));
-        }
-        if self.lost() > 0 {
-            text += &format!(
-                "\n{} did not reach the router",
-                units::plural(self.lost(), "packet", "packets")
-            );
         }
         if !self.flush.is_calm {
             text += "\nthe table was flushed while entries were about to expire";
