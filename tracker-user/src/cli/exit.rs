@@ -112,7 +112,7 @@ fn of_run(error: &RunError) -> Exit {
         RunError::Net(_)
         | RunError::Flush(_)
         | RunError::Backlog(_)
-        | RunError::Send(SendError::Open { .. }) => Exit::CannotObserve,
+        | RunError::Send(SendError::Open { .. } | SendError::Net(_)) => Exit::CannotObserve,
         _ => Exit::Failed,
     }
 }
@@ -144,6 +144,8 @@ mod tests {
             code(missing()),
             code(BenchError::Net(missing())),
             code(RunError::Net(missing())),
+            code(RunError::Send(SendError::Net(missing()))),
+            code(NetError::NoIpv6),
             code(RunError::Flush(no_module())),
             code(BenchError::Run(RunError::Flush(no_module()))),
         ] {

@@ -58,6 +58,7 @@ impl Endless {
             sysctls: scenario.sysctls,
             max: Some(Size::Exactly(ROOM)),
             buckets: Some(Size::Exactly(ROOM)),
+            ..Settings::default()
         })?;
         Ok(Self {
             topology,

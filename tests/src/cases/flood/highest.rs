@@ -98,6 +98,7 @@ impl Flood {
             sysctls: scenario.sysctls.clone(),
             max: scenario.max.map(Size::Exactly),
             buckets: scenario.buckets.map(Size::Exactly),
+            ..Settings::default()
         })?;
         count::begin(&topology.router)?;
         let watch = Watch::start(name, topology.router.path())?;

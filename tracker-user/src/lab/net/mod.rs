@@ -69,6 +69,12 @@ pub enum NetError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// Nothing can be sent over IPv6.
+    #[error(
+        "this kernel is without IPv6, over which connections of the scenario go. Boot it without \
+         ipv6.disable=1, or take a scenario of IPv4 alone, such as web-keepalive"
+    )]
+    NoIpv6,
     /// Two labs cannot both set the size of the table.
     #[error("another lab has set the size of the machine's table. Wait until it has ended")]
     Busy,

@@ -1,6 +1,9 @@
 //! client – router – server: the router tracks, and masquerades if asked to.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 use super::{Change, Held, NetError, Size, Table, tool};
 use crate::lab::packet::Side;
@@ -9,6 +12,9 @@ use crate::lab::packet::Side;
 pub const MASQUERADE4: Ipv4Addr = Ipv4Addr::new(10, 127, 0, 1);
 /// The router's IPv6 address on the server's side, which is every masqueraded client's.
 pub const MASQUERADE6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0xff, 0, 0, 0, 0, 0, 1);
+
+/// Not there in a kernel without IPv6, or one that was told to be.
+const IPV6: &str = "/proc/sys/net/ipv6";
 
 /// Name of the interface at both ends.
 pub const END: &str = "end";
@@ -40,6 +46,8 @@ pub struct Settings {
     pub max: Option<Size>,
     /// The table's buckets, likewise.
     pub buckets: Option<Size>,
+    /// There are connections over IPv6, which a kernel may be without.
+    pub ipv6: bool,
 }
 
 /// The three namespaces, with interfaces, routes and rules. Nothing of it outlives this value or the
@@ -53,6 +61,7 @@ pub struct Topology {
     /// Answers.
     pub server: Held,
     masquerade: bool,
+    ipv6: bool,
     _table: Option<Table>,
 }
 
@@ -78,11 +87,16 @@ impl Topology {
         for name in ["ip", "nft"] {
             tool(name)?;
         }
+        let ipv6 = Path::new(IPV6).exists();
+        if settings.ipv6 && !ipv6 {
+            return Err(NetError::NoIpv6);
+        }
         let made = Self {
             client: Held::create("client")?,
             router: Held::create("router")?,
             server: Held::create("server")?,
             masquerade: settings.masquerade,
+            ipv6,
             _table: None,
         };
         made.silence()?;
@@ -123,20 +137,24 @@ impl Topology {
 
     /// Nobody but the lab sends anything: no discovery, no error, no answer.
     fn silence(&self) -> Result<(), NetError> {
-        for end in [&self.client, &self.server] {
-            let without = |scope| format!("net.ipv6.conf.{scope}.disable_ipv6");
-            end.set_sysctls(&[(&without("all"), "1"), (&without("default"), "1")])?;
-        }
         self.router.set_sysctls(&[
-            ("net.ipv6.conf.default.addr_gen_mode", "1"),
-            ("net.ipv6.conf.default.accept_ra", "0"),
-            ("net.ipv6.conf.default.accept_dad", "0"),
-            ("net.ipv6.conf.default.router_solicitations", "0"),
             ("net.ipv4.conf.all.rp_filter", "0"),
             ("net.ipv4.conf.default.rp_filter", "0"),
             ("net.ipv4.ip_forward", "1"),
-            ("net.ipv6.conf.all.forwarding", "1"),
         ])?;
+        if self.ipv6 {
+            for end in [&self.client, &self.server] {
+                let without = |scope| format!("net.ipv6.conf.{scope}.disable_ipv6");
+                end.set_sysctls(&[(&without("all"), "1"), (&without("default"), "1")])?;
+            }
+            self.router.set_sysctls(&[
+                ("net.ipv6.conf.default.addr_gen_mode", "1"),
+                ("net.ipv6.conf.default.accept_ra", "0"),
+                ("net.ipv6.conf.default.accept_dad", "0"),
+                ("net.ipv6.conf.default.router_solicitations", "0"),
+                ("net.ipv6.conf.all.forwarding", "1"),
+            ])?;
+        }
         let masquerade = if self.masquerade {
             "chain post {
                 type nat hook postrouting priority 100
@@ -184,8 +202,11 @@ impl Topology {
         let nobody = text(mac::NOBODY);
         let mut commands = format!(
             "link set {near} up\nlink set {far} up\n\
-             addr add {MASQUERADE4}/32 dev {far}\naddr add {MASQUERADE6}/128 dev {far} nodad\n"
+             addr add {MASQUERADE4}/32 dev {far}\n"
         );
+        if self.ipv6 {
+            commands += &format!("addr add {MASQUERADE6}/128 dev {far} nodad\n");
+        }
         let ways = [
             (
                 near,
@@ -205,10 +226,14 @@ impl Topology {
         for (device, net4, via4, net6, via6) in ways {
             commands += &format!(
                 "neigh add {via4} lladdr {nobody} dev {device} nud permanent\n\
-                 neigh add {via6} lladdr {nobody} dev {device} nud permanent\n\
-                 route add {net4} via {via4} dev {device} onlink\n\
-                 route add {net6} via {via6} dev {device}\n"
+                 route add {net4} via {via4} dev {device} onlink\n"
             );
+            if self.ipv6 {
+                commands += &format!(
+                    "neigh add {via6} lladdr {nobody} dev {device} nud permanent\n\
+                     route add {net6} via {via6} dev {device}\n"
+                );
+            }
         }
         self.router.ip(&commands)
     }

@@ -1,6 +1,6 @@
 //! What the router's kernel counts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use crate::{
     kernel::statistics::counts,
@@ -25,7 +25,12 @@ impl Statistics {
     /// # Errors
     /// When the namespace cannot be read.
     pub fn of(router: &Namespace) -> Result<Self, NetError> {
-        let received = ipv4(&router.read("net/snmp")?) + ipv6(&router.read("net/snmp6")?);
+        let of_ipv6 = match router.read("net/snmp6") {
+            // A kernel may be without.
+            Err(NetError::Proc { source, .. }) if source.kind() == io::ErrorKind::NotFound => 0,
+            text => ipv6(&text?),
+        };
+        let received = ipv4(&router.read("net/snmp")?) + of_ipv6;
         let conntrack = counts(&router.read("net/stat/nf_conntrack")?).unwrap_or_default();
         Ok(Self {
             received,

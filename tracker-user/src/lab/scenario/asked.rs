@@ -117,6 +117,19 @@ fn a_table_with_room_for_all_has_room_for_more() {
 }
 
 #[test]
+fn only_a_scenario_with_connections_over_ipv6_needs_it() {
+    for (name, needs) in [
+        ("web-keepalive", false),
+        ("udp-flood", false),
+        ("web-short", true),
+    ] {
+        let scenario = Scenario::find(name).unwrap();
+        let settings = scenario.settings(&Overrides::default()).unwrap();
+        assert_eq!(settings.ipv6, needs, "{name}");
+    }
+}
+
+#[test]
 fn what_is_asked_for_beside_a_file_can_be_wrong_too() {
     let good = Scenario::parse("good.toml", GOOD).unwrap();
     let said = |rate, duration: Option<u64>| {

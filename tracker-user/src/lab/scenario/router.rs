@@ -14,6 +14,7 @@ impl Scenario {
             sysctls: self.sysctls.clone(),
             max: self.table_max(overrides)?,
             buckets: self.buckets.map(Size::Exactly),
+            ipv6: self.populations.iter().any(|it| it.tuples.is_ipv6()),
         })
     }
 

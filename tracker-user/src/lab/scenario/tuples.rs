@@ -35,6 +35,14 @@ pub enum Clients {
     },
 }
 
+impl Tuples {
+    /// They are of IPv6.
+    #[must_use]
+    pub fn is_ipv6(&self) -> bool {
+        matches!(self.clients, Clients::V6 { .. })
+    }
+}
+
 impl Clients {
     /// All of the clients' network.
     #[must_use]
