@@ -73,6 +73,14 @@ impl<U: Unit> Spread<U> {
         }
     }
 
+    /// The greatest value that it is meant to have; none if it is open-ended.
+    pub(crate) fn highest(&self) -> Option<f64> {
+        match self.shape {
+            Shape::Constant(value) | Shape::Uniform { to: value, .. } => Some(value),
+            _ => (self.most < U::MOST).then_some(self.most),
+        }
+    }
+
     fn draw_value(&self, chance: &mut Chance) -> f64 {
         let value = match self.shape {
             Shape::Constant(value) => value,

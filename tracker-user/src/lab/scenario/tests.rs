@@ -240,6 +240,21 @@ fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
         ),
         (
             "\"close\"",
+            "{ send = { from = \"client\", bytes = 2801, acknowledged = false } }",
+            "bad.toml:11:42: `bytes` goes up to 2801, and 2800 are the most here. Mend",
+        ),
+        (
+            "\"close\"",
+            "{ retransmit = { from = \"client\", times = { uniform = [0, 31] } } }",
+            "bad.toml:11:42: `times` goes up to 31, and 30 are the most here. Mend",
+        ),
+        (
+            "\"tcp\"\narrival = { rate = 5 }\nclients = 3\nports = 80\nscript = [\"handshake\"",
+            "\"udp\"\narrival = { rate = 5 }\nclients = 3\nports = 80\nscript = [{ exchange = { response = { pareto = { least = 1, shape = 1.0, most = 1401 } } } }",
+            "bad.toml:11:11: `response` goes up to 1401, and 1400 are the most here. Mend",
+        ),
+        (
+            "\"close\"",
             "{ repeat = { times = 2e9, script = [] } }",
             "bad.toml:11:63: 2000000000 is not from 0 to 1000000",
         ),

@@ -5,6 +5,7 @@
 
 mod connection;
 mod echo;
+mod limits;
 mod program;
 mod segment;
 mod step;

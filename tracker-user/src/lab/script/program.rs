@@ -56,6 +56,9 @@ impl Program {
                 let (of, proto) = (of.name(), proto.name());
                 return fault(format!("a step of {of} in a script of {proto}"));
             }
+            if let Some(what) = step.excess() {
+                return fault(what);
+            }
             match step {
                 Do::Repeat { .. } | Do::Choose(_) if depth == DEPTH => {
                     return fault(format!("more than {DEPTH} scripts within one another"));

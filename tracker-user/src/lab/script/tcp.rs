@@ -13,11 +13,17 @@ pub(super) use super::segment::Ends;
 /// Segments that are on their way at most, unacknowledged: less than a window.
 const FLIGHT: u32 = 32;
 
+/// Those of a step's first flight.
+const FIRST_FLIGHT: u32 = 2;
+
 /// Bytes of one step, at most.
 const MOST_SENT: u32 = 1 << 20;
 
+/// Those of one that nobody acknowledges: the first flight. More would not fit into the window.
+pub(super) const MOST_UNACKNOWLEDGED: u32 = FIRST_FLIGHT * MOST_BYTES;
+
 /// Repetitions of one step, at most.
-const MOST_OFTEN: u32 = 30;
+pub(super) const MOST_OFTEN: u32 = 30;
 
 pub(super) fn act(connection: &mut Connection, step: &Do, timeouts: &Timeouts) {
     let mut it = Talk {
@@ -144,7 +150,7 @@ impl Talk<'_> {
     /// Data in flights that grow, each acknowledged as a whole.
     fn data(&mut self, from: Side, bytes: &Spread<Number>, acknowledged: bool) {
         let mut left = bytes.draw(&mut self.connection.chance).min(MOST_SENT);
-        let mut flight = 2;
+        let mut flight = FIRST_FLIGHT;
         while left > 0 {
             for _ in 0..flight {
                 let payload = left.min(MOST_BYTES);
@@ -160,7 +166,6 @@ impl Talk<'_> {
                 }
             }
             if !acknowledged {
-                // More would not fit into the window.
                 return;
             }
             self.answer(other(from), Kind::Ack);

@@ -16,7 +16,7 @@ use crate::lab::scenario::{Number, Spread, Timeouts};
 const YOUNG: Duration = Duration::from_secs(2);
 
 /// Datagrams of one step, at most.
-const MOST_OFTEN: u32 = 10_000;
+pub(super) const MOST_OFTEN: u32 = 10_000;
 
 pub(super) fn act(connection: &mut Connection, step: &Do, timeouts: &Timeouts) {
     let it = connection;
