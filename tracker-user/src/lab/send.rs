@@ -11,9 +11,9 @@ use std::{
 
 use nix::libc;
 
-pub use refusal::{SendError, driver};
+pub use refusal::{SendError, allowed_in, driver};
 
-use super::net::Namespace;
+use super::net::Held;
 
 /// Frames that go out with one system call.
 pub const TOGETHER: usize = 128;
@@ -26,13 +26,13 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Opens it. Nothing but a veth outside of the namespaces of this process and of the machine is
-    /// ever sent on.
+    /// Opens it in a namespace that only the lab can make. Nothing but a veth outside of the
+    /// namespaces of this process and of the machine is ever sent on.
     ///
     /// # Errors
     /// [`SendError`].
-    pub fn open(namespace: &Namespace, interface: &str) -> Result<Self, SendError> {
-        refusal::of_namespace(namespace)?;
+    pub fn open(namespace: &Held, interface: &str) -> Result<Self, SendError> {
+        allowed_in(namespace)?;
         let socket = namespace.run(|| bound(interface))?;
         let at = format!("{interface} in namespace {}", namespace.name());
         let socket = socket.map_err(|source| SendError::Open {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use tracker_user::lab::net::{END, Held, Namespace, NetError, Settings, Size, Topology};
-use tracker_user::lab::send::{SendError, Wire};
+use tracker_user::lab::send::{SendError, Wire, allowed_in};
 
 use crate::cases::errors::{CANNOT_OBSERVE, refused, says};
 use crate::cases::tracker::program;
@@ -16,11 +16,9 @@ pub fn refuses() -> Result<()> {
     let topology = Topology::create(&Settings::default())?;
     Wire::open(&topology.client, END)?;
 
-    // Also where the interface would be the right one.
+    // A wire cannot even be asked for there.
     let own = Namespace::at("own", [PathBuf::from("/proc/self/ns/net")]);
-    own.ip("link add lab-test type veth peer name lab-peer\n")?;
-    let first = Wire::open(&own, "lab-test");
-    own.ip("link delete lab-test\n")?;
+    let first = allowed_in(&own);
     ensure!(
         matches!(
             first,

@@ -63,7 +63,10 @@ pub enum SendError {
 const ONLY_OF_FIRST: &str = "/proc/sys/net/core/netdev_max_backlog";
 
 /// Refuses the machine's first namespace, that of process 1, and the one that this process is in.
-pub fn of_namespace(namespace: &Namespace) -> Result<(), SendError> {
+///
+/// # Errors
+/// [`SendError::NotOurs`], or when the namespace cannot be entered.
+pub fn allowed_in(namespace: &Namespace) -> Result<(), SendError> {
     if namespace.run(|| Path::new(ONLY_OF_FIRST).exists())? {
         return Err(SendError::NotOurs {
             what: "the machine's first",
