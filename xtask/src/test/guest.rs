@@ -36,7 +36,7 @@ pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
         in_turn: true,
     };
     let of_all = |spec: &Spec| run(spec, one, &chosen(spec, filter));
-    let mut tallies = pool::each(kernels, pool::processors(), of_all);
+    let mut tallies = pool::each(&longest_first(kernels), pool::processors(), of_all);
     let is_flood = filter.is_some_and(is_flood);
     for spec in kernels {
         if is_flood || (filter.is_none() && is_in(&WITH_FLOODS, spec)) {
@@ -54,6 +54,13 @@ pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
         }
     }
     tallies.into_iter().collect()
+}
+
+/// Those that take longest first, so that no processor is idle at the end.
+fn longest_first(kernels: &[Spec]) -> Vec<Spec> {
+    let mut order = kernels.to_vec();
+    order.sort_by_key(|spec| !is_in(&WITH_SCENARIOS, spec));
+    order
 }
 
 /// Which cases are to run on a kernel, as the program's arguments.
@@ -173,6 +180,8 @@ mod tests {
             "--without lab_scenario --without flood_"
         );
         assert_eq!(chosen("6.1", Some("flood_udp")), "flood_udp");
+        let order = longest_first(&["5.10", "6.12"].map(|it| it.parse().unwrap()));
+        assert_eq!(order[0].to_string(), "6.12");
         assert!(is_flood("flood") && is_flood("flood_udp") && !is_flood("udp_expiry"));
     }
 }
