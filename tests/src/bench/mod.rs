@@ -16,8 +16,9 @@ mod work;
 
 use std::iter::repeat_n;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 pub use measured::{Priority, Programs};
 pub use report::Report;
@@ -31,6 +32,8 @@ use work::{Case, median};
 
 /// Work for which the whole machine's cost is compared too, reading user space included.
 const WHOLE: &str = "udp-flow";
+/// As many entries as take a minute to make in a guest.
+const FLOOD: [&str; 3] = ["bench", "--duration", "2s"];
 
 /// Measures everything.
 pub fn all(tracker: &Path, kprobes: bool) -> Result<Report> {
@@ -42,10 +45,13 @@ pub fn all(tracker: &Path, kprobes: bool) -> Result<Report> {
     if kprobes {
         programs.extend(self::programs(tracker, Hooks::Kprobes)?);
     }
+    eprintln!("vm-bench: tracker bench");
+    let flood = Some(flood(tracker)?);
     eprintln!("vm-bench: user space");
     Ok(Report {
         costs,
         whole,
+        flood,
         programs,
         user: Some(user::measure(tracker)?),
     })
@@ -58,6 +64,7 @@ pub fn budgets(tracker: &Path, kprobes: bool) -> Result<Report> {
     Ok(Report {
         costs: costs(tracker, &cases, kprobes)?,
         whole: Vec::new(),
+        flood: None,
         programs: Vec::new(),
         user: None,
     })
@@ -116,6 +123,20 @@ fn whole(tracker: &Path) -> Result<Vec<Whole>> {
         }
     }
     Ok(rows)
+}
+
+/// The flood that `tracker bench` sends, under each observer.
+fn flood(tracker: &Path) -> Result<String> {
+    let done = Command::new(tracker).args(FLOOD).output()?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        bail!(
+            "tracker {} ended with {}: {said}",
+            FLOOD.join(" "),
+            done.status
+        );
+    }
+    Ok(String::from_utf8(done.stdout)?)
 }
 
 /// What the kernel's own statistics say of the programs in each case.

@@ -10,6 +10,8 @@ pub struct Report {
     pub costs: Vec<Cost>,
     /// Cost of a flow for the whole machine, by observer.
     pub whole: Vec<Whole>,
+    /// What `tracker bench` printed, where it ran.
+    pub flood: Option<String>,
     /// What each program took in each case.
     pub programs: Vec<Runs>,
     /// tracker's own process, where it was measured.

@@ -191,6 +191,7 @@ mod tests {
                 cost("udp-stream", 350.0, None),
             ],
             whole: Vec::new(),
+            flood: None,
             programs: Vec::new(),
             user: None,
         };

@@ -20,11 +20,14 @@ pub fn kernel(bench: &Bench) -> String {
         "## Kernel {release}\n\nPrinted by `cargo xtask bench --kernel {spec}`.\n\n\
          Instructions per unit, and what watching adds:\n\n{}\n\
          One UDP flow for the whole machine, with what the observer does in user space meanwhile:\n\n{}\n\
+         The same flood under each observer, as `tracker bench --duration 2s` prints it there, where each nanosecond \
+         is an instruction:\n\n```\n{}\n```\n\n\
          What the kernel's statistics say of each program:\n\n{}\n\
          tracker's process:\n\n{user}\n\
          Budgets:\n\n{}\n",
         costs(report),
         whole(&report.whole),
+        report.flood.as_deref().unwrap_or_default().trim_end(),
         programs(&report.programs),
         budgets(judged),
     )
