@@ -59,17 +59,16 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
     bits: u64,
 ) -> Option<()> {
-    let Some(place) = entries::find(entry.address()) else {
+    let mut found = entries::find(entry.address());
+    if let Some(place) = found.take_if(|it| !it.record.is_shown()) {
+        // A packet on another CPU is about to take the entry up.
+        place.free(entry.address());
+    }
+    let Some(place) = found else {
         stranger(ctx, entry);
         return None;
     };
     if ran_out(entry, bits, place.record) {
-        place.free(entry.address());
-        return None;
-    }
-    if !place.record.is_shown() {
-        // A packet on another CPU is about to take the entry up.
-        stranger(ctx, entry);
         place.free(entry.address());
         return None;
     }

@@ -18,10 +18,11 @@ const CASES: &str = "vm-cases";
 /// run them.
 const SCENARIOS: &str = "lab_scenario";
 const WITH_SCENARIOS: [&str; 2] = ["6.12", "7.3"];
-/// Floods run on the oldest kernel, whose hooks are kprobes, and on two with fentry. What two CPUs do at once needs a
-/// guest without warp.
+/// Floods run with one CPU on a kernel, and with several on the oldest one, whose hooks are kprobes, and on two with
+/// fentry. What CPUs do at once needs a guest without warp.
 const FLOODS: &str = "flood_";
-const WITH_FLOODS: [&str; 3] = ["5.10", "6.12", "7.3"];
+const WITH_FLOODS: [&str; 1] = ["6.12"];
+const WITH_FLOODS_OF_CPUS: [&str; 3] = ["5.10", "6.12", "7.3"];
 const FLOODED_CPUS: u32 = 2;
 /// Floods during which hooks come and go, and with them code that packets run through.
 const PATCHED: &str = "flood_interrupted";
@@ -29,38 +30,55 @@ const PATCHED: &str = "flood_interrupted";
 const TIMEOUT: Duration = Duration::from_secs(2400);
 
 /// Boots the kernels, as many at once as there are processors, and runs the cases there; then, one after the other,
-/// those on which there are floods with several CPUs. The tallies come in the order of the boots.
+/// those on which there are floods with several CPUs at once.
 pub fn run_all(kernels: &[Spec], filter: Option<&str>) -> Result<Vec<Tally>> {
-    let one = Cpus {
-        count: 1,
-        in_turn: true,
-    };
-    let of_all = |spec: &Spec| run(spec, one, &chosen(spec, filter));
-    let mut tallies = pool::each(&longest_first(kernels), pool::processors(), of_all);
-    let is_flood = filter.is_some_and(is_flood);
-    for spec in kernels {
-        if is_flood || (filter.is_none() && is_in(&WITH_FLOODS, spec)) {
-            for (in_turn, which) in [
-                (false, &["--only", FLOODS, "--without", PATCHED][..]),
-                (true, &["--only", PATCHED]),
-            ] {
-                let cpus = Cpus {
-                    count: FLOODED_CPUS,
-                    in_turn,
-                };
-                let words = filter.into_iter().chain(which.iter().copied());
-                tallies.push(run(spec, cpus, &words.collect::<Vec<_>>()));
-            }
-        }
-    }
+    let (narrow, wide): (Vec<Boot>, Vec<Boot>) = boots(kernels, filter)
+        .into_iter()
+        .partition(|boot| boot.cpus.count == 1 || boot.cpus.in_turn);
+    let mut tallies = pool::each(&narrow, pool::processors(), run);
+    tallies.extend(wide.iter().map(run));
     tallies.into_iter().collect()
 }
 
-/// Those that take longest first, so that no processor is idle at the end.
-fn longest_first(kernels: &[Spec]) -> Vec<Spec> {
-    let mut order = kernels.to_vec();
+/// A boot of a kernel, and the cases that run there.
+struct Boot {
+    spec: Spec,
+    cpus: Cpus,
+    /// Arguments of [`CASES`].
+    words: Vec<String>,
+}
+
+/// All boots, those that take longest first, so that no processor is idle at the end.
+fn boots(kernels: &[Spec], filter: Option<&str>) -> Vec<Boot> {
+    let boot = |spec: &Spec, count, in_turn, words: &[&str]| Boot {
+        spec: spec.clone(),
+        cpus: Cpus { count, in_turn },
+        words: words.iter().copied().map(str::to_owned).collect(),
+    };
+    let mut order: Vec<&Spec> = kernels.iter().collect();
     order.sort_by_key(|spec| !is_in(&WITH_SCENARIOS, spec));
-    order
+    let is_flooded = |spec: &&Spec| match filter {
+        None => is_in(&WITH_FLOODS_OF_CPUS, spec),
+        Some(filter) => is_flood(filter),
+    };
+    let with = |words: &[&'static str]| -> Vec<&str> {
+        filter.into_iter().chain(words.iter().copied()).collect()
+    };
+    let one = order
+        .iter()
+        .map(|spec| boot(spec, 1, true, &chosen(spec, filter)));
+    let floods = order.iter().copied().filter(is_flooded).flat_map(|spec| {
+        [
+            boot(spec, FLOODED_CPUS, true, &with(&["--only", PATCHED])),
+            boot(
+                spec,
+                FLOODED_CPUS,
+                false,
+                &with(&["--only", FLOODS, "--without", PATCHED]),
+            ),
+        ]
+    });
+    one.chain(floods).collect()
 }
 
 /// Which cases are to run on a kernel, as the program's arguments.
@@ -96,7 +114,8 @@ struct Cpus {
 }
 
 /// Boots a kernel with these CPUs and runs cases there.
-fn run(spec: &Spec, cpus: Cpus, words: &[&str]) -> Result<Tally> {
+fn run(boot: &Boot) -> Result<Tally> {
+    let Boot { spec, cpus, words } = boot;
     let started = Instant::now();
     let cache = Cache::of_this_user()?;
     let mut place = kernel::get(spec, &cache)?.release;
@@ -105,7 +124,7 @@ fn run(spec: &Spec, cpus: Cpus, words: &[&str]) -> Result<Tally> {
         place += &format!(", {} CPUs{how}", cpus.count);
     }
     println!("{spec}: kernel {place}");
-    let command = std::iter::once(&CASES).chain(words).copied();
+    let command = std::iter::once(CASES).chain(words.iter().map(String::as_str));
     let mut request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
     if cpus.count > 1 {
         request.machine.warp = false;
@@ -171,17 +190,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_takes_longest_begins_first_and_floods_boot_once_more() {
+        let kernels = ["5.10", "6.1", "6.12"].map(|it| it.parse().unwrap());
+        let told = |filter| -> Vec<String> {
+            let boots = boots(&kernels, filter);
+            let tell = |it: &Boot| format!("{} {} {}", it.spec, it.cpus.count, it.words.join(" "));
+            boots.iter().map(tell).collect()
+        };
+        let patched = "2 --only flood_interrupted";
+        let others = "2 --only flood_ --without flood_interrupted";
+        let rest = "1 --without lab_scenario --without flood_";
+        assert_eq!(
+            told(None),
+            [
+                "6.12 1 ".to_owned(),
+                format!("5.10 {rest}"),
+                format!("6.1 {rest}"),
+                format!("6.12 {patched}"),
+                format!("6.12 {others}"),
+                format!("5.10 {patched}"),
+                format!("5.10 {others}"),
+            ]
+        );
+        assert_eq!(told(Some("udp_expiry")).len(), 3);
+        assert_eq!(told(Some("flood_udp")).len(), 9);
+    }
+
+    #[test]
     fn what_takes_long_runs_on_some_kernels_unless_it_is_asked_for() {
         let chosen = |series: &str, filter| chosen(&series.parse().unwrap(), filter).join(" ");
         assert_eq!(chosen("6.12", None), "");
-        assert_eq!(chosen("5.10", None), "--without lab_scenario");
+        assert_eq!(chosen("7.3", None), "--without flood_");
         assert_eq!(
-            chosen("6.1", None),
+            chosen("5.10", None),
             "--without lab_scenario --without flood_"
         );
         assert_eq!(chosen("6.1", Some("flood_udp")), "flood_udp");
-        let order = longest_first(&["5.10", "6.12"].map(|it| it.parse().unwrap()));
-        assert_eq!(order[0].to_string(), "6.12");
         assert!(is_flood("flood") && is_flood("flood_udp") && !is_flood("udp_expiry"));
     }
 }
