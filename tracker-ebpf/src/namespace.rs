@@ -144,15 +144,21 @@ fn claim(net: u64, inum: u32) -> Option<u32> {
         if slot >= config::NAMESPACE_SLOTS.load() {
             break;
         }
-        // SAFETY: the value is copied out at once.
-        let owned = unsafe { OWNERS.get(slot) }.is_some_and(|owner| *owner == net)
-            && peek(slot).is_some_and(|it| it.inum == 0 || it.inum == inum);
-        if owned || OWNERS.insert(slot, net, NEW).is_ok() {
+        // Asked again where another CPU was quicker: that may have been for this one.
+        if owns(slot, net, inum) || OWNERS.insert(slot, net, NEW).is_ok() || owns(slot, net, inum) {
             return Some(slot);
         }
     }
     tally::loss(Loss::NamespacesFull);
     None
+}
+
+/// The slot is claimed for the namespace at this address, with this inode number.
+#[inline(always)]
+fn owns(slot: u32, net: u64, inum: u32) -> bool {
+    // SAFETY: the value is copied out at once.
+    unsafe { OWNERS.get(slot) }.is_some_and(|owner| *owner == net)
+        && peek(slot).is_some_and(|it| it.inum == 0 || it.inum == inum)
 }
 
 /// Reads the timers of the namespace in a slot anew, and notes those that changed; 1 if it is gone

@@ -60,7 +60,7 @@ pub fn disturbed() -> Result<()> {
     let inserted = number(&own["balance"]["inserted"])?;
     ensure!(
         begun.abs_diff(inserted + sent.counted(Statistic::InsertFailed)) <= missed,
-        "{begun} packets have begun an entry, and {inserted} were seen to"
+        "{begun} packets have begun an entry, and {inserted} were seen to; namespaces: {rows:?}"
     );
     for it in [
         Statistic::Drop,
