@@ -251,6 +251,12 @@ pub fn candidates(event: &Event, kernel: &impl Kernel, pins: &[Pin]) -> Vec<Stri
         .collect()
 }
 
+/// Functions of which it must be known who goes to them.
+pub fn traced() -> impl Iterator<Item = &'static str> {
+    let functions = EVENTS.iter().flat_map(|event| event.functions);
+    functions.filter_map(|function| Some(function.trace?.to))
+}
+
 /// Whoever calls the function comes through its entry, as far as callers in the same translation
 /// unit are concerned.
 fn is_sole(function: &Function, kernel: &impl Kernel) -> bool {

@@ -1,5 +1,7 @@
 //! The machine code of conntrack's functions: which of them go to another.
 
+use std::collections::BTreeMap;
+
 use aya::{
     Ebpf, EbpfError, EbpfLoader, RawTracePointRunOptions, TestRun,
     maps::{Array, MapError},
@@ -37,10 +39,19 @@ pub enum TextError {
     Map(#[from] MapError),
 }
 
+/// Who goes to each of some functions, or why that cannot be told.
+pub type Callers = BTreeMap<&'static str, Result<Vec<String>, String>>;
+
+/// [`callers`] of these functions. It takes memory that is better free again when more is taken.
+pub fn all_callers(symbols: &Symbols, functions: impl Iterator<Item = &'static str>) -> Callers {
+    let of = |function| callers(symbols, function).map_err(|error| error.to_string());
+    functions.map(|function| (function, of(function))).collect()
+}
+
 /// Conntrack's functions in whose code there is a branch to one of them, without the suffix of a
 /// part that the compiler split off. Those of other modules are left out: what is inlined comes
 /// from the same translation unit.
-pub fn callers(symbols: &Symbols, function: &str) -> Result<Vec<String>, TextError> {
+fn callers(symbols: &Symbols, function: &str) -> Result<Vec<String>, TextError> {
     let processor = Processor::own().ok_or(TextError::Processor)?;
     let mut reader = Reader::new()?;
     find(symbols, function, processor, |page| reader.read(page))

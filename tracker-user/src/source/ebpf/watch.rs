@@ -17,13 +17,13 @@ use super::{
     Attach, Pin, StartError, census,
     fentry::Attached,
     flow::{Flow, Readings},
-    load,
+    hooks, load,
     mapped::Mapped,
     object::{self, Cast, Means},
     read,
     room::Room,
     scope::Scope,
-    sys,
+    sys, text,
 };
 use crate::{
     kernel::{
@@ -103,15 +103,16 @@ impl Watch {
             return Err(StartError::Untracked { scope: scope.label });
         }
 
+        let symbols = Symbols::read(&root)?;
+        unlock_memory();
+        let callers = text::all_callers(&symbols, hooks::traced());
         let btf = KernelBtf::open(&root)?;
         let offsets = Offsets::resolve(&btf)?;
-        let symbols = Symbols::read(&root)?;
         let tick_ns = machine::tick_ns().map_err(unreadable("the clock"))?;
         let entries = if fill.max == 0 { UNLIMITED } else { fill.max };
         let max_entries = options
             .max_entries
             .unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX));
-        unlock_memory();
         sys::try_programs().map_err(|cause| StartError::Forbidden { cause })?;
         let means = Means {
             exchange: sys::has_exchange(),
@@ -134,6 +135,7 @@ impl Watch {
             symbols: &symbols,
             offsets: &offsets,
             has_cast: means.cast.is_some(),
+            callers: &callers,
             tick_ns,
             given: &scope.given(),
             all: scope.all,
