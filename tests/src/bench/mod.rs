@@ -26,6 +26,7 @@ pub use user::{started, watch_parent};
 pub use work::run;
 
 use crate::net::tool;
+use measured::Measured;
 use observer::{Hooks, Observer, measure};
 use report::{Cost, Runs, Whole};
 use work::{Case, median};
@@ -148,7 +149,7 @@ fn programs(tracker: &Path, hooks: Hooks) -> Result<Vec<Runs>> {
     let measured = measure(&observer, &names, Priority::First, Programs::Counted);
     place::statistics(false)?;
     let measured = measured.context("with statistics")?;
-    let of_case = |measured: &measured::Measured| -> Vec<Runs> {
+    let of_case = |measured: &Measured| -> Vec<Runs> {
         let programs = measured.programs.iter();
         programs
             .map(|program| program.during(&measured.case, measured.units))

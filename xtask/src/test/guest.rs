@@ -25,10 +25,10 @@ const LIMITED: [(&str, &[&str]); 5] = [
     (FLOODS, &["6.12"]),
 ];
 const SCENARIOS: &str = "lab_scenario";
-/// Floods run with several CPUs as well: on the oldest kernel, whose hooks are kprobes, and on one with fentry. What CPUs
+/// Floods run with several CPUs as well: on the oldest kernel, whose hooks are kprobes, and on two with fentry. What CPUs
 /// do at once needs a guest without warp.
 const FLOODS: &str = "flood_";
-const WITH_FLOODS_OF_CPUS: [&str; 2] = ["5.10", "6.12"];
+const WITH_FLOODS_OF_CPUS: [&str; 3] = ["5.10", "6.12", "7.3"];
 const FLOODED_CPUS: u32 = 2;
 /// Floods during which hooks come and go, and with them code that packets run through.
 const PATCHED: &str = "flood_interrupted";

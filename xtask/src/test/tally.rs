@@ -108,6 +108,7 @@ mod tests {
                       test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out\n";
         let tally = Tally::of_cargo(output);
         assert_eq!((tally.passed, tally.failed, tally.ignored), (5, 1, 1));
+        assert!(!Tally::are_good(&[tally], false));
     }
 
     #[test]
