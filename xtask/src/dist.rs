@@ -66,10 +66,19 @@ fn build(wanted: &[(&str, &str)]) -> Result<()> {
     fs::create_dir_all(&home)?;
     for (_, binary) in wanted {
         let built = target.join(TARGET).join("release").join(binary);
-        // A program that runs cannot be written to, but it can be replaced.
-        let fresh = home.join(format!(".{binary}.new"));
-        fs::copy(&built, &fresh).with_context(|| format!("cannot copy {}", built.display()))?;
-        fs::rename(&fresh, home.join(binary))?;
+        // A program that runs cannot be written to, but it can be replaced: also by two that build at once.
+        let fresh = home.join(format!(".{binary}.{}", std::process::id()));
+        let put = || {
+            fs::copy(&built, &fresh)?;
+            fs::rename(&fresh, home.join(binary))
+        };
+        put().with_context(|| {
+            format!(
+                "cannot copy {0} to {1}. Look at the room and the rights in {1}",
+                built.display(),
+                home.display()
+            )
+        })?;
     }
     Ok(())
 }
