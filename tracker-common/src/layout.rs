@@ -242,20 +242,27 @@ pub enum HistogramId {
     Lifetime,
     /// Removal minus expiry.
     Overdue,
+    /// Time since the last refresh of each entry that lives when the watch ends, under the timer that
+    /// armed it: a gap whose end nobody saw.
+    Idle(Timer),
+    /// Last refresh of an entry that expired under a timer, to the insert of the next one of the same
+    /// connection: the gap that the timer was too short for.
+    Return(Timer),
 }
 
 impl HistogramId {
-    /// Where it is in a [`Bank`], in bytes.
+    /// Where it is in a [`Bank`], in bytes; `None` of those that no bank has.
     #[must_use]
-    pub fn offset(self) -> usize {
+    pub fn offset(self) -> Option<usize> {
         let nth = |base: usize, id: usize| base + id * size_of::<Histogram>();
-        match self {
+        Some(match self {
             Self::Residency(state) => nth(offset_of!(Bank, residency), state.id()),
             Self::Gap(timer) => nth(offset_of!(Bank, gap), timer.id()),
             Self::MaxGap(timer) => nth(offset_of!(Bank, max_gap), timer.id()),
             Self::Lifetime => offset_of!(Bank, lifetime),
             Self::Overdue => offset_of!(Bank, overdue),
-        }
+            Self::Idle(_) | Self::Return(_) => return None,
+        })
     }
 
     /// All of them.
@@ -267,6 +274,8 @@ impl HistogramId {
             .chain(gaps)
             .chain(max_gaps)
             .chain([Self::Lifetime, Self::Overdue])
+            .chain(Timer::ALL.iter().map(|&timer| Self::Idle(timer)))
+            .chain(Timer::ALL.iter().map(|&timer| Self::Return(timer)))
     }
 }
 
@@ -341,7 +350,7 @@ mod tests {
     #[test]
     fn every_histogram_has_a_place_of_its_own() {
         let mut offsets: std::vec::Vec<usize> =
-            HistogramId::all().map(HistogramId::offset).collect();
+            HistogramId::all().filter_map(HistogramId::offset).collect();
         offsets.sort_unstable();
         let apart = |pair: &[usize]| pair[1] - pair[0] >= size_of::<Histogram>();
         assert!(offsets.windows(2).all(apart), "{offsets:?}");

@@ -8,7 +8,7 @@ use tracker_common::{
     layout::{Counters, Histogram, HistogramId, PortKey, PortUse},
 };
 
-use super::{Distribution, PortRecord, blob, counters, schema, statistics};
+use super::{Distribution, PortRecord, blob, counters, schema, statistics, strata};
 use crate::source::{NamespaceSample, Statistics};
 
 /// What was last written of a namespace.
@@ -21,6 +21,7 @@ pub struct Known {
     sysctls: BTreeMap<String, u64>,
     statistics: Statistics,
     ports: HashMap<PortKey, PortUse>,
+    strata: strata::Known,
 }
 
 struct Series {
@@ -50,6 +51,7 @@ impl Known {
             sysctls: BTreeMap::new(),
             statistics: Statistics::new(),
             ports: HashMap::new(),
+            strata: strata::Known::new(),
         })
     }
 
@@ -71,6 +73,9 @@ impl Known {
         statistics::write(tx, (interval, self.id), &mut self.statistics, statistics)?;
         if let Some(ports) = &sample.ports {
             self.ports(tx, ports)?;
+        }
+        if let Some(shown) = &sample.strata {
+            strata::write(tx, self.id, &mut self.strata, shown)?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod reader;
 mod record;
 mod schema;
 mod statistics;
+mod strata;
 mod writer;
 
 #[cfg(test)]
@@ -27,5 +28,5 @@ mod tests;
 pub(crate) use counters::add as add_counters;
 pub use distribution::Distribution;
 pub use error::RecordingError;
-pub use record::{CountSample, Interval, NamespaceRecord, PortRecord, Recording};
+pub use record::{CountSample, Interval, NamespaceRecord, PortRecord, Recording, StratumRecord};
 pub use writer::{Existing, Writer};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, types::Type};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tracker_common::{
     Loss, Proto,
     layout::{Counters, HistogramId, Losses},
@@ -14,7 +14,7 @@ use tracker_common::{
 
 use super::{
     CountSample, Distribution, Interval, NamespaceRecord, PortRecord, Recording, RecordingError,
-    blob, counters::Decoder, header, schema, statistics,
+    blob, counters::Decoder, header, schema, statistics, strata,
 };
 use crate::source::{Statistics, Table};
 
@@ -67,14 +67,9 @@ fn read_with(path: &Path, access: OpenFlags) -> rusqlite::Result<Recording> {
     )?;
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(damaged(verdict));
+        return Err(schema::damaged(verdict));
     }
     Reader { connection }.recording()
-}
-
-/// Damage that SQLite itself does not see.
-fn damaged(what: impl Into<String>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, what.into().into())
 }
 
 struct Reader {
@@ -85,7 +80,7 @@ impl Reader {
     fn recording(self) -> rusqlite::Result<Recording> {
         let description: String = self.meta("description")?;
         let description = serde_json::from_str(&description)
-            .map_err(|error| damaged(format!("its description: {error}")))?;
+            .map_err(|error| schema::damaged(format!("its description: {error}")))?;
         let complete = self.meta::<i64>("complete")? == 1;
         let (ids, intervals) = self.intervals()?;
         let namespaces = self.namespaces(&ids)?;
@@ -166,6 +161,7 @@ impl Reader {
                     sysctls: BTreeMap::new(),
                     changed: BTreeSet::new(),
                     ports: Vec::new(),
+                    strata: Vec::new(),
                     table: None,
                     statistics: Statistics::new(),
                     statistics_course: BTreeMap::new(),
@@ -180,6 +176,7 @@ impl Reader {
                 let (sysctls, changed) = self.sysctls(id)?;
                 let histograms = self.histograms(id)?;
                 let ports = self.ports(id)?;
+                let strata = strata::read(&self.connection, id)?;
                 let (statistics, statistics_course) =
                     statistics::read(&self.connection, id, intervals)?;
                 Ok(NamespaceRecord {
@@ -191,6 +188,7 @@ impl Reader {
                     changed,
                     histograms,
                     ports,
+                    strata,
                     ..record
                 })
             })
@@ -226,7 +224,7 @@ impl Reader {
                 let id: i64 = row.get(0)?;
                 let interval = *intervals
                     .get(&id)
-                    .ok_or_else(|| damaged("a sample without its interval"))?;
+                    .ok_or_else(|| schema::damaged("a sample without its interval"))?;
                 let inserted = sum(counters.inserts.iter());
                 let destroyed = sum(counters.deaths.iter().flatten());
                 Ok(CountSample {
@@ -281,7 +279,7 @@ impl Reader {
             }
             if let Some(id) = schema::series_id(&kind, &name) {
                 let total = blob::decode(&total, sum_us, max_us)
-                    .ok_or_else(|| damaged(format!("its histogram {kind} {name}")))?;
+                    .ok_or_else(|| schema::damaged(format!("its histogram {kind} {name}")))?;
                 histograms.insert(id, total);
             }
         }
@@ -328,7 +326,7 @@ fn counters(
 ) -> rusqlite::Result<Box<Counters>> {
     decoder
         .decode(row.get_ref(column)?.as_blob()?)
-        .ok_or_else(|| damaged("its counters"))
+        .ok_or_else(|| schema::damaged("its counters"))
 }
 
 /// A number of 64 bits; SQLite keeps them signed.

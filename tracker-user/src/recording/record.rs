@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracker_common::{
-    Proto,
+    Proto, Timer,
     layout::{Counters, HistogramId, Losses},
 };
 
@@ -68,6 +68,8 @@ pub struct NamespaceRecord {
     pub live: u64,
     /// Totals by destination port.
     pub ports: Vec<PortRecord>,
+    /// Longest gaps by destination port and timer.
+    pub strata: Vec<StratumRecord>,
     /// The table as it was last seen.
     pub table: Option<Table>,
     /// What the kernel counted itself: totals; empty where it did not show that.
@@ -104,6 +106,23 @@ pub struct PortRecord {
     pub deaths: u64,
     /// Their lifetimes, summed, in µs.
     pub entry_us: u64,
+}
+
+/// Entries of one destination port that a timer ever armed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StratumRecord {
+    /// Protocol; `None` of all ports together that found no place of their own.
+    pub proto: Option<Proto>,
+    /// Port; 0 where there are none.
+    pub port: u16,
+    /// The timer.
+    pub timer: Timer,
+    /// Entries that were seen under it.
+    pub connections: u64,
+    /// Longest resumed gap of each of them that had one of [`Stratum::SHORTEST_US`] or more.
+    ///
+    /// [`Stratum::SHORTEST_US`]: crate::source::Stratum::SHORTEST_US
+    pub max_gaps: Distribution,
 }
 
 impl PortRecord {

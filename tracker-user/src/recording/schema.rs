@@ -1,15 +1,19 @@
 //! The tables of a recording.
 
+use rusqlite::types::Type;
 use tracker_common::layout::HistogramId;
 
 /// "trkr": SQLite's `application_id`, which `file` shows.
 pub const APPLICATION_ID: u32 = 0x7472_6b72;
 
 /// SQLite's `user_version`. A reader refuses a newer one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first version with the tables `statistic` and `statistic_sample`.
 pub const WITH_STATISTICS: u32 = 2;
+
+/// The first version with the table `stratum`.
+pub const WITH_STRATA: u32 = 3;
 
 /// Settings of a connection that writes. The journal is deleted after each transaction, so that a
 /// recording is one file at every moment between two intervals.
@@ -43,7 +47,7 @@ CREATE TABLE namespace (
 CREATE TABLE series (       -- one histogram of one namespace
     id INTEGER PRIMARY KEY,
     namespace INTEGER NOT NULL REFERENCES namespace (id),
-    kind TEXT NOT NULL,     -- residency, gap, max_gap, lifetime, overdue
+    kind TEXT NOT NULL,     -- residency, gap, max_gap, lifetime, overdue, idle, return
     name TEXT NOT NULL,     -- state or timer
     total BLOB NOT NULL,    -- HdrHistogram V2, µs
     sum_us INTEGER NOT NULL,
@@ -106,6 +110,16 @@ CREATE TABLE port (         -- totals
     entry_us INTEGER NOT NULL,
     PRIMARY KEY (namespace, proto, port)
 ) WITHOUT ROWID;
+CREATE TABLE stratum (      -- totals
+    namespace INTEGER NOT NULL REFERENCES namespace (id),
+    proto TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    timer TEXT NOT NULL,
+    connections INTEGER NOT NULL,
+    max_gaps BLOB NOT NULL, -- of those with a gap of a second or more: HdrHistogram V2, µs
+    max_us INTEGER NOT NULL,
+    PRIMARY KEY (namespace, proto, port, timer)
+) WITHOUT ROWID;
 CREATE TABLE loss (         -- totals
     name TEXT PRIMARY KEY,
     count INTEGER NOT NULL
@@ -120,10 +134,17 @@ pub fn series_name(id: HistogramId) -> (&'static str, &'static str) {
         HistogramId::MaxGap(timer) => ("max_gap", timer.name()),
         HistogramId::Lifetime => ("lifetime", ""),
         HistogramId::Overdue => ("overdue", ""),
+        HistogramId::Idle(timer) => ("idle", timer.name()),
+        HistogramId::Return(timer) => ("return", timer.name()),
     }
 }
 
 /// The histogram of this kind and name, if this version knows it.
 pub fn series_id(kind: &str, name: &str) -> Option<HistogramId> {
     HistogramId::all().find(|&id| series_name(id) == (kind, name))
+}
+
+/// Damage that SQLite itself does not see.
+pub fn damaged(what: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, what.into().into())
 }

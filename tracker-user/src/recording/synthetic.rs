@@ -10,7 +10,8 @@ use tracker_common::{
 
 use super::{Existing, Recording, Writer};
 use crate::source::{
-    Description, Hook, NamespaceSample, Sample, Source, SourceError, Statistic, Statistics, Table,
+    Description, Hook, NamespaceSample, Sample, Source, SourceError, Statistic, Statistics,
+    Stratum, Table,
 };
 
 /// Totals of a made-up watch.
@@ -36,6 +37,7 @@ pub struct Space {
     pub live_at_start: u64,
     pub live: u64,
     pub ports: Vec<(PortKey, PortUse)>,
+    pub strata: Vec<Stratum>,
 }
 
 /// The kernel's defaults, in seconds.
@@ -80,6 +82,7 @@ impl Space {
             live_at_start: 0,
             live: 0,
             ports: Vec::new(),
+            strata: Vec::new(),
         }
     }
 
@@ -161,6 +164,7 @@ impl Synthetic {
             description: Description {
                 source: "ebpf".to_owned(),
                 host: "gateway".to_owned(),
+                machine: Some("5f2c".to_owned()),
                 kernel: "6.12.57".to_owned(),
                 started: 1_767_225_600,
                 tick_ns: 4_000_000,
@@ -172,6 +176,7 @@ impl Synthetic {
                 memory_bytes: 4 << 30,
                 entry_bytes: 256,
                 map_bytes: 20 << 20,
+                collector_adapts: Some(true),
                 remarks: Vec::new(),
             },
             at: Duration::ZERO,
@@ -205,6 +210,7 @@ impl Synthetic {
                 live_at_start: it.live_at_start,
                 live: it.live,
                 ports: Some(it.ports.clone()),
+                strata: Some(it.strata.clone()),
             })
             .collect();
         Sample {

@@ -9,7 +9,10 @@ mod statistic;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tracker_common::layout::{Counters, Histogram, HistogramId, Losses, PortKey, PortUse};
+use tracker_common::{
+    Timer,
+    layout::{Counters, Histogram, HistogramId, Losses, PortKey, PortUse},
+};
 
 pub use statistic::{Statistic, Statistics};
 
@@ -31,6 +34,9 @@ pub struct Description {
     pub source: String,
     /// Host name.
     pub host: String,
+    /// Which machine it is, whatever its name: its identity, hashed; `None` where it has none.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// `uname -r`.
     pub kernel: String,
     /// Unix time at the start, in seconds.
@@ -47,6 +53,10 @@ pub struct Description {
     pub entry_bytes: u64,
     /// What tracker's maps take of it, in bytes.
     pub map_bytes: u64,
+    /// The kernel looks for expired entries as often as the entries' own timeouts ask for (5.18 and
+    /// later), not every two minutes; `None` if that is not known.
+    #[serde(default)]
+    pub collector_adapts: Option<bool>,
     /// Settings that an operator should know of beside the timers, such as `nf_conntrack_acct`.
     pub remarks: Vec<String>,
 }
@@ -60,6 +70,25 @@ pub struct Table {
     pub max: u64,
     /// `nf_conntrack_buckets`.
     pub buckets: u64,
+}
+
+/// Entries of one destination port that a timer ever armed: totals since the watch began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stratum {
+    /// Whose.
+    pub port: PortKey,
+    /// Under which timer.
+    pub timer: Timer,
+    /// Entries that were seen under it.
+    pub connections: u64,
+    /// Longest resumed gap of each of them that had one of [`Stratum::SHORTEST_US`] or more: buckets of
+    /// [`tracker_common::histogram`], ascending, with their counts.
+    pub max_gaps: Vec<(u16, u64)>,
+}
+
+impl Stratum {
+    /// Gaps that are shorter are not looked at by port: no timer is ever set to less.
+    pub const SHORTEST_US: u64 = 1_000_000;
 }
 
 /// One namespace at one instant: totals since the watch began.
@@ -87,6 +116,8 @@ pub struct NamespaceSample {
     pub live: u64,
     /// Totals by destination port; `None` when not read this time.
     pub ports: Option<Vec<(PortKey, PortUse)>>,
+    /// Longest gaps by destination port and timer; `None` when not read this time.
+    pub strata: Option<Vec<Stratum>>,
 }
 
 /// What a source shows at one instant.

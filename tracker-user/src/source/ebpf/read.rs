@@ -211,7 +211,10 @@ pub fn histogram(
     counters: &Counters,
     cpus: u32,
 ) -> io::Result<Box<Histogram>> {
-    let mut histogram = sum(banks, slot, id.offset(), cpus)?;
+    let offset = id
+        .offset()
+        .ok_or_else(|| io::Error::other(format!("{id:?} is in no bank")))?;
+    let mut histogram = sum(banks, slot, offset, cpus)?;
     if let HistogramId::MaxGap(timer) = id {
         complete(&mut histogram, counters.connections[timer.id()]);
     }

@@ -156,6 +156,7 @@ impl Watch {
         let description = Description {
             source: "ebpf".to_owned(),
             host: machine.host.clone(),
+            machine: None,
             kernel: machine.release.clone(),
             started: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -166,6 +167,7 @@ impl Watch {
             memory_bytes: machine.memory_bytes,
             entry_bytes: memory.bytes(),
             map_bytes: room.bytes(),
+            collector_adapts: None,
             remarks: Vec::new(),
         };
         let last = scope
@@ -297,6 +299,7 @@ impl Watch {
             live_at_start: member.live_at_start,
             live: table.map_or(0, |table| table.count),
             ports,
+            strata: None,
             counters,
         })
     }
