@@ -44,7 +44,7 @@ impl DemoArgs {
 }
 
 fn request() -> Result<Request> {
-    let mut request = Request::warp(["sh", SCRIPT], &PROGRAMS, TIMEOUT)?;
+    let mut request = vm::warp(["sh", SCRIPT], &PROGRAMS, TIMEOUT)?;
     request.add.push(Added {
         host: workspace::root().join("xtask/demo.sh"),
         guest: SCRIPT.into(),

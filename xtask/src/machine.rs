@@ -7,19 +7,10 @@ use anyhow::{Result, bail};
 use nix::unistd::geteuid;
 
 use crate::note;
-use crate::process::{capture, which};
+use crate::process::{self, capture, which};
 
-/// A program, and the package of Debian and Ubuntu that brings it.
-const PROGRAMS: [(&str, &str); 8] = [
-    ("cc", "gcc"),
-    ("qemu-system-x86_64", "qemu-system-x86"),
-    ("busybox", "busybox-static"),
-    ("depmod", "kmod"),
-    ("nft", "nftables"),
-    ("ip", "iproute2"),
-    ("conntrack", "conntrack"),
-    ("ldd", "libc-bin"),
-];
+/// The compiler's driver, and the package of Debian and Ubuntu that brings it.
+const COMPILER: (&str, &str) = ("cc", "gcc");
 /// A library that `cc` must find, and its package.
 const LIBRARIES: [(&str, &str); 2] = [("libc.a", "libc6-dev"), ("libstdc++.so", "g++")];
 const KEYRING: (&str, &str) = (
@@ -29,16 +20,18 @@ const KEYRING: (&str, &str) = (
 
 /// The packages without which kernels cannot be booted or programs built.
 pub fn missing_packages() -> Vec<&'static str> {
-    let programs = PROGRAMS
-        .iter()
-        .filter(|(program, _)| which(program).is_none())
-        .map(|(_, package)| *package);
+    let compiler = which(COMPILER.0).is_none().then_some(COMPILER.1);
     let libraries = LIBRARIES
         .iter()
         .filter(|(library, _)| !cc_finds(library))
         .map(|(_, package)| *package);
     let keyring = (!Path::new(KEYRING.0).exists()).then_some(KEYRING.1);
-    programs.chain(libraries).chain(keyring).collect()
+    compiler
+        .into_iter()
+        .chain(process::missing())
+        .chain(libraries)
+        .chain(keyring)
+        .collect()
 }
 
 /// Whether apt can install things here.

@@ -1,15 +1,12 @@
 //! What a contributor types: `cargo xtask COMMAND`.
 
 mod bench;
-mod cache;
 mod compiler;
 mod demo;
 mod dist;
-mod kernel;
 mod linker;
 mod machine;
 mod pool;
-mod process;
 mod setup;
 mod test;
 #[expect(
@@ -25,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tracker_vm::{cache, kernel, note, process};
 
 /// Set up, build, test and try tracker.
 #[derive(Debug, Parser)]

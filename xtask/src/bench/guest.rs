@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::report::Report;
 use crate::cache::Cache;
 use crate::kernel::Spec;
-use crate::vm::{self, Request};
+use crate::vm;
 
 /// The program that measures and prints the report.
 const BENCH: &str = "vm-bench";
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1200);
 /// Boots the kernel and measures there, as the options say.
 pub fn measure(spec: &Spec, cache: &Cache, options: &[&str]) -> Result<Report> {
     let command = std::iter::once(&BENCH).chain(options).copied();
-    let request = Request::warp(command, &["tracker", BENCH], TIMEOUT)?;
+    let request = vm::warp(command, &["tracker", BENCH], TIMEOUT)?;
     let (sender, receiver) = mpsc::channel();
     let outcome = vm::run(spec, &request, cache, Box::new(Keep(sender)))?;
     if outcome.code() != 0 {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::cache::Cache;
 use crate::kernel::{self, Spec};
-use crate::vm::{self, Request};
+use crate::vm;
 use crate::{note, pool};
 
 /// The program that runs every case and prints the sum.
@@ -130,7 +130,7 @@ fn run(boot: &Boot) -> Result<Tally> {
     }
     println!("{spec}: kernel {place}");
     let command = std::iter::once(CASES).chain(words.iter().map(String::as_str));
-    let mut request = Request::warp(command, &["tracker", CASES], TIMEOUT)?;
+    let mut request = vm::warp(command, &["tracker", CASES], TIMEOUT)?;
     if cpus.count > 1 {
         request.machine.warp = false;
         request.machine.smp = cpus.count;

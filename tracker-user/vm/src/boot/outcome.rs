@@ -30,9 +30,8 @@ pub enum Outcome {
 }
 
 /// Exit statuses for what is not the command's own doing, as `timeout` and `env` have them.
-pub const TIMED_OUT: u8 = 124;
-/// xtask itself could not do it.
-pub const NOT_DONE: u8 = 125;
+const TIMED_OUT: u8 = 124;
+const NOT_DONE: u8 = 125;
 const GUEST_FAILED: u8 = 126;
 
 /// Bits of the kernel's taint that a bug sets: it died (Oops), or it warned.
@@ -40,7 +39,7 @@ const TAINT_OF_BUGS: u64 = 1 << 7 | 1 << 9;
 
 impl Outcome {
     /// The judgement on one boot.
-    pub fn of(end: &End) -> Self {
+    pub(super) fn of(end: &End) -> Self {
         let complaint = complaint(&end.console);
         let report = Report::parse(&end.report());
         match report.exit {
@@ -67,6 +66,7 @@ impl Outcome {
     }
 
     /// The exit status for whoever called.
+    #[must_use]
     pub fn code(&self) -> u8 {
         match self {
             Self::Exited(status) => *status,
@@ -81,6 +81,7 @@ impl Outcome {
     }
 
     /// Whether the reason is to be found on the console.
+    #[must_use]
     pub fn wants_console(&self) -> bool {
         !matches!(self, Self::Exited(_))
     }
@@ -94,10 +95,7 @@ impl fmt::Display for Outcome {
                 f,
                 "the command ended with status {status}, but the kernel complained: {line};"
             ),
-            Self::TimedOut => write!(
-                f,
-                "the guest was stopped because its time was over (see --timeout)"
-            ),
+            Self::TimedOut => write!(f, "the guest was stopped because its time was over"),
             Self::Died { started, why } => {
                 let when = if *started {
                     ""

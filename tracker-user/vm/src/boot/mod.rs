@@ -1,6 +1,5 @@
 //! One boot: a kernel, what the guest gets, and what came of it.
 
-mod args;
 mod guest;
 mod initramfs;
 mod outcome;
@@ -11,13 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-pub use args::VmArgs;
-pub use initramfs::Initramfs;
+pub(crate) use initramfs::Initramfs;
 pub use outcome::Outcome;
 
 use crate::cache::Cache;
 use crate::kernel::{Kernel, Spec};
-use crate::{dist, note};
+use crate::note;
 
 /// What to run in a guest, and how.
 #[derive(Debug, Clone)]
@@ -62,18 +60,15 @@ pub struct Added {
 }
 
 impl Request {
-    /// A command in a guest whose clock counts instructions, with programs that `dist` built.
+    /// A command in a guest whose clock counts instructions.
     pub fn warp(
         command: impl IntoIterator<Item = impl Into<String>>,
-        programs: &[&str],
+        add: Vec<Added>,
         timeout: Duration,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             command: command.into_iter().map(Into::into).collect(),
-            add: programs
-                .iter()
-                .map(|name| dist::in_guest(name))
-                .collect::<Result<_>>()?,
+            add,
             env: Vec::new(),
             out: None,
             load: DEFAULT_LOAD.map(str::to_owned).to_vec(),
@@ -84,19 +79,22 @@ impl Request {
                 mem: DEFAULT_MEM,
                 timeout,
             },
-        })
+        }
     }
 }
 
 /// Modules that are loaded unless the user says otherwise.
-const DEFAULT_LOAD: [&str; 2] = ["nf_conntrack", "nf_conntrack_netlink"];
+pub const DEFAULT_LOAD: [&str; 2] = ["nf_conntrack", "nf_conntrack_netlink"];
 /// Memory in MiB unless the user says otherwise.
-const DEFAULT_MEM: u32 = 1024;
+pub const DEFAULT_MEM: u32 = 1024;
 
 /// Where a guest's output goes.
 pub type Sink = Box<dyn std::io::Write + Send>;
 
 /// Boots a kernel and runs the command there. The command's stdout goes to `stdout` as it comes, its stderr to stderr.
+///
+/// # Errors
+/// When the kernel, the initramfs or qemu cannot be had, or /out cannot be brought back.
 pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Result<Outcome> {
     let kernel = crate::kernel::get(spec, cache)?;
     let started = Instant::now();

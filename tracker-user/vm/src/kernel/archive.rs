@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{Kernel, Modules, unpack};
+use crate::boot::Initramfs;
 use crate::cache::Cache;
-use crate::vm::Initramfs;
 
 /// Shipped, so that the guest can load them when it wants them.
 const FOLDERS: [&str; 3] = ["net/netfilter", "net/ipv4/netfilter", "net/ipv6/netfilter"];

@@ -12,10 +12,39 @@ const TAIL_LINES: usize = 12;
 /// Tells the user something on stderr.
 #[macro_export]
 macro_rules! note {
-    ($($arg:tt)*) => { eprintln!("xtask: {}", format_args!($($arg)*)) };
+    ($($arg:tt)*) => { eprintln!("{}: {}", $crate::process::name(), format_args!($($arg)*)) };
+}
+
+/// A program that a guest is made with, and the package of Debian and Ubuntu that brings it.
+pub const PROGRAMS: [(&str, &str); 7] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("depmod", "kmod"),
+    ("nft", "nftables"),
+    ("ip", "iproute2"),
+    ("conntrack", "conntrack"),
+    ("ldd", "libc-bin"),
+];
+
+/// What this machine lacks of [`PROGRAMS`]: packages.
+pub fn missing() -> impl Iterator<Item = &'static str> {
+    let missing = |(program, _): &(&str, &str)| which(program).is_none();
+    PROGRAMS
+        .into_iter()
+        .filter(missing)
+        .map(|(_, package)| package)
+}
+
+/// The name of the program that runs.
+#[must_use]
+pub fn name() -> String {
+    let program = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// The path of a program, also where only root's PATH looks.
+#[must_use]
 pub fn which(tool: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
@@ -26,12 +55,23 @@ pub fn which(tool: &str) -> Option<PathBuf> {
 }
 
 /// The path of a program that there must be.
+///
+/// # Errors
+/// When there is none.
 pub fn need(tool: &str) -> Result<PathBuf> {
-    which(tool)
-        .with_context(|| format!("there is no {tool} on this machine. Run `cargo xtask setup`"))
+    which(tool).with_context(|| {
+        let package = PROGRAMS.iter().find(|(program, _)| *program == tool);
+        let package = package.map_or(tool, |(_, package)| package);
+        format!(
+            "there is no {tool} on this machine. Install {package} (`apt-get install {package}`)"
+        )
+    })
 }
 
 /// Runs a program to its end, quietly, and gives back its stdout.
+///
+/// # Errors
+/// When it cannot be run or fails: with the end of what it said.
 pub fn capture(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let done = command
@@ -50,6 +90,9 @@ pub fn capture(command: &mut Command) -> Result<String> {
 }
 
 /// Runs a program to its end with this terminal as its own.
+///
+/// # Errors
+/// When it cannot be run or fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command
@@ -62,6 +105,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// The last lines of a text.
+#[must_use]
 pub fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.trim_end().lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")

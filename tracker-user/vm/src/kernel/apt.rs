@@ -149,7 +149,9 @@ impl Apt {
 
     fn configure(&self) -> Result<()> {
         if !Path::new(KEYRING).exists() {
-            bail!("there is no {KEYRING} to check Debian's kernels with. Run `cargo xtask setup`");
+            bail!(
+                "there is no {KEYRING} to check Debian's kernels with. Install debian-archive-keyring"
+            );
         }
         let mirrors = Mirrors::of_this_machine()?;
         let lines: Vec<String> = SUITES

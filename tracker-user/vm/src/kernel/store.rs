@@ -16,6 +16,9 @@ use crate::note;
 const INDEX_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The kernel that the user means, fetched if it is not here.
+///
+/// # Errors
+/// When Debian has none such, it cannot be fetched, or the user's image is none.
 pub fn get(spec: &Spec, cache: &Cache) -> Result<Kernel> {
     match spec {
         Spec::Files { image, modules } => image::of_files(image, modules.as_deref()),

@@ -6,10 +6,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Added, DEFAULT_LOAD, DEFAULT_MEM, Machine, Request, outcome};
+pub use tracker_vm::{Added, Request, run};
+use tracker_vm::{DEFAULT_LOAD, DEFAULT_MEM, Machine};
+
 use crate::cache::Cache;
 use crate::dist;
 use crate::kernel::Spec;
+
+/// Exit status when xtask itself could not do it, as `env` has it.
+const NOT_DONE: u8 = 125;
 
 /// Run a command on a real kernel, in a throw-away virtual machine.
 ///
@@ -64,7 +69,7 @@ impl VmArgs {
     pub fn run(&self) -> u8 {
         self.boot_all().unwrap_or_else(|err| {
             crate::note!("{err:#}");
-            outcome::NOT_DONE
+            NOT_DONE
         })
     }
 
@@ -76,11 +81,11 @@ impl VmArgs {
         }
         let mut first = 0;
         for spec in &self.kernel {
-            let outcome = super::run(spec, &request, &cache, Box::new(std::io::stdout()));
+            let outcome = run(spec, &request, &cache, Box::new(std::io::stdout()));
             let code = outcome.map_or_else(
                 |err| {
                     crate::note!("kernel {spec}: {err:#}");
-                    outcome::NOT_DONE
+                    NOT_DONE
                 },
                 |outcome| outcome.code(),
             );
@@ -110,6 +115,16 @@ impl VmArgs {
             },
         }
     }
+}
+
+/// A command in a guest whose clock counts instructions, with programs that `dist` built.
+pub fn warp(
+    command: impl IntoIterator<Item = impl Into<String>>,
+    programs: &[&str],
+    timeout: Duration,
+) -> Result<Request> {
+    let add = programs.iter().map(|name| dist::in_guest(name));
+    Ok(Request::warp(command, add.collect::<Result<_>>()?, timeout))
 }
 
 fn parse_added(text: &str) -> Result<Added> {

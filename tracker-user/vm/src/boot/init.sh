@@ -26,7 +26,7 @@ uptime_s() { cut -d' ' -f1 /proc/uptime; }
 
 while read -r module; do
     modprobe "$module" && continue
-    echo "xtask: the guest cannot load $module" >/dev/ttyS2
+    echo "the guest cannot load $module" >/dev/ttyS2
     failed=1
 done </guest/load
 if [ "$failed" ]; then

@@ -13,8 +13,8 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-pub use archive::modules_archive;
-pub use modules::Modules;
+pub(crate) use archive::modules_archive;
+pub(crate) use modules::Modules;
 pub use store::get;
 
 /// A kernel whose files are on this machine.
@@ -37,7 +37,9 @@ pub enum Spec {
     Release(String),
     /// `/boot/vmlinuz[:MODULES_DIR]`: files of the user's own.
     Files {
+        /// The image.
         image: PathBuf,
+        /// Where its modules are, unless beside it or in the usual places.
         modules: Option<PathBuf>,
     },
 }
