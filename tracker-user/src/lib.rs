@@ -8,5 +8,6 @@ pub mod kernel;
 pub mod lab;
 pub mod recording;
 pub mod report;
+pub mod settings;
 pub mod source;
 pub mod units;
