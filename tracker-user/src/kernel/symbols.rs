@@ -103,22 +103,23 @@ impl Symbols {
 
     /// Takes in a line such as `ffffffffc0612070 t early_drop [nf_conntrack]`.
     fn take(&mut self, line: &[u8]) -> Option<()> {
-        let line = std::str::from_utf8(line).ok()?;
-        let mut columns = line.split_ascii_whitespace();
-        let address = u64::from_str_radix(columns.next()?, 16).ok()?;
+        let mut columns = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|column| !column.is_empty());
+        let text = |column| std::str::from_utf8(column).ok();
+        let address = u64::from_str_radix(text(columns.next()?)?, 16).ok()?;
         self.addresses.push(address);
         let kind = columns.next()?;
         let name = columns.next()?;
-        let is_function = matches!(kind, "t" | "T" | "w" | "W");
-        if is_function && STEMS.iter().any(|stem| name.starts_with(stem)) {
-            let module = columns
-                .next()
-                .and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
-            let (name, module) = (name.to_owned(), module.map(str::to_owned));
+        let is_function = matches!(kind, b"t" | b"T" | b"w" | b"W");
+        let is_kept = |stem: &&str| name.starts_with(stem.as_bytes());
+        if is_function && STEMS.iter().any(is_kept) {
+            let module = columns.next().and_then(text);
+            let module = module.and_then(|it| it.strip_prefix('[')?.strip_suffix(']'));
             self.functions.push(Symbol {
                 address,
-                name,
-                module,
+                name: text(name)?.to_owned(),
+                module: module.map(str::to_owned),
             });
         }
         Some(())

@@ -16,13 +16,22 @@ mod tests;
 #[cfg(test)]
 mod writer;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    hash::{BuildHasher as _, BuildHasherDefault},
+    ops::Range,
+    sync::Arc,
+};
 
-use self::raw::{ENUM, ENUM64, Record, STRUCT, Sections, UNION, word};
+use rustc_hash::FxHasher;
+
+use self::raw::{ENUM, ENUM64, FUNC, Record, STRUCT, Sections, UNION, word};
 pub use self::{
     error::BtfError, field::Field, field::Structure, function::FunctionId, function::Param,
     kernel::KernelBtf,
 };
+
+/// Kinds of types that are looked for by name.
+const NAMED: [u8; 5] = [STRUCT, UNION, ENUM, ENUM64, FUNC];
 
 /// Types in a chain of typedefs and qualifiers at most; only damaged input has more.
 const MAX_CHAIN: usize = 64;
@@ -33,7 +42,9 @@ pub struct Btf {
     base: Option<Arc<Self>>,
     bytes: Vec<u8>,
     /// Where each type begins.
-    records: Vec<usize>,
+    records: Vec<u32>,
+    /// Hash of the name, and number among `records`, of each type that is looked for by name: ascending.
+    names: Vec<(u32, u32)>,
     strings: Range<usize>,
     first_id: u32,
     first_string: u32,
@@ -47,29 +58,37 @@ impl Btf {
     /// as they are followed.
     pub fn parse(base: Option<Arc<Self>>, bytes: Vec<u8>) -> Result<Self, BtfError> {
         let Sections { types, strings } = Sections::read(&bytes)?;
-        let mut records = Vec::new();
-        let mut at = types.start;
-        while at < types.end {
-            let within = bytes.get(..types.end).unwrap_or_default();
-            let (_, length) = Record::read(within, at).ok_or(BtfError::Damaged {
-                what: "a type is cut off or of unknown kind",
-                at,
-            })?;
-            records.push(at);
-            at += length;
-        }
         let (first_id, first_string) = match &base {
             None => (1, 0),
             Some(base) => (base.end_id(), base.end_string()),
         };
-        Ok(Self {
+        let mut btf = Self {
             base,
             bytes,
-            records,
+            records: Vec::new(),
+            names: Vec::new(),
             strings,
             first_id,
             first_string,
-        })
+        };
+        let mut at = types.start;
+        while at < types.end {
+            let damaged = |what| BtfError::Damaged { what, at };
+            let within = btf.bytes.get(..types.end).unwrap_or_default();
+            let (record, length) = Record::read(within, at)
+                .ok_or_else(|| damaged("a type is cut off or of unknown kind"))?;
+            if NAMED.contains(&record.kind)
+                && let Some(name) = btf.string(record.name)
+            {
+                let nth = u32::try_from(btf.records.len()).unwrap_or(u32::MAX);
+                btf.names.push((hash(name), nth));
+            }
+            let start = u32::try_from(at).map_err(|_| damaged("it is longer than 4 GiB"))?;
+            btf.records.push(start);
+            at += length;
+        }
+        btf.names.sort_unstable();
+        Ok(btf)
     }
 
     /// Size of a struct or union in bytes.
@@ -154,7 +173,7 @@ impl Btf {
             return self.base.as_ref()?.record(id);
         };
         let at = *self.records.get(usize::try_from(own).ok()?)?;
-        Some(Record::read(&self.bytes, at)?.0)
+        Some(Record::read(&self.bytes, usize::try_from(at).ok()?)?.0)
     }
 
     /// A string of this file or of its base, without the zero at its end.
@@ -172,18 +191,31 @@ impl Btf {
         String::from_utf8_lossy(self.string(offset).unwrap_or_default()).into_owned()
     }
 
-    /// Types of these kinds and this name: the base's first.
+    /// Types of these kinds, which are among [`NAMED`], and of this name: the base's first.
     fn ids_of(&self, kinds: &[u8], name: &str) -> Vec<u32> {
         let mut ids = self
             .base
             .as_ref()
             .map(|base| base.ids_of(kinds, name))
             .unwrap_or_default();
-        ids.extend((self.first_id..self.end_id()).filter(|&id| {
-            self.record(id).is_some_and(|record| {
-                kinds.contains(&record.kind) && self.string(record.name) == Some(name.as_bytes())
-            })
-        }));
+        let wanted = hash(name.as_bytes());
+        let first = self.names.partition_point(|&(hash, _)| hash < wanted);
+        let alike = self.names.iter().skip(first);
+        let alike = alike.take_while(|&&(hash, _)| hash == wanted);
+        ids.extend(
+            alike
+                .map(|&(_, nth)| self.first_id.saturating_add(nth))
+                .filter(|&id| {
+                    self.record(id).is_some_and(|record| {
+                        kinds.contains(&record.kind)
+                            && self.string(record.name) == Some(name.as_bytes())
+                    })
+                }),
+        );
         ids
     }
+}
+
+fn hash(name: &[u8]) -> u32 {
+    BuildHasherDefault::<FxHasher>::default().hash_one(name) as u32
 }

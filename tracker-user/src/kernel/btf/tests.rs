@@ -136,7 +136,10 @@ fn functions_have_named_and_typed_parameters() {
 fn a_module_continues_its_base_and_does_not_hide_it() {
     let base = Arc::new(parsed());
     let mut writer = Writer::after(&base);
-    let byte = base.ids_of(&[raw::INT], "u8")[0];
+    let is_byte = |it: Record<'_>| it.kind == raw::INT && base.string(it.name) == Some(b"u8");
+    let byte = (1..base.end_id())
+        .find(|&id| base.record(id).is_some_and(is_byte))
+        .unwrap();
     writer.structure("entry", false, 1, &[("only_here", byte, 0)]);
     let own = writer.structure("own", false, 2, &[("b", byte, 8)]);
     let timeout = base.record(base.ids_of(&[STRUCT], "entry")[0]).unwrap();
