@@ -18,7 +18,7 @@ use crate::{
         control::Control,
         net::{Size, Topology},
         run::{self, Options, Report},
-        scenario::{Overrides, Rate, Scenario},
+        scenario::{Overrides, Rate, Scenario, Set},
         truth::{About, Truth, TruthFile},
         watcher::Watcher,
     },
@@ -38,6 +38,10 @@ pub struct Args {
     /// For how long connections begin [default: as the scenario says]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     duration: Option<Duration>,
+    /// Play under this setting of the router in place of the scenario's: a timer by its sysctl's
+    /// name, max or buckets. May be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Set>,
     /// The same seed gives the same packets
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -75,12 +79,15 @@ impl Args {
 
 /// Makes the lab, sends the traffic, and says what became of it.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let scenario = Scenario::find(&args.scenario)?;
+    let mut scenario = Scenario::find(&args.scenario)?;
+    for set in &args.set {
+        scenario.change(set)?;
+    }
     let overrides = Overrides {
         duration: args.duration,
         rate: args.rate,
     };
-    let traffic = scenario.traffic(args.seed, &overrides)?;
+    let mut traffic = scenario.traffic(args.seed, &overrides)?;
     let settings = scenario.settings(&overrides)?;
     args.options().check()?;
     let control = Arc::new(Control::default());
@@ -109,10 +116,19 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         jiffy_s: Clock::calibrate()?.jiffy_s(),
     };
     let mut truth = Truth::new(about, |timer| seconds(&topology, &scenario, timer));
-    let report = run::run(&topology, traffic, &mut truth, &args.options(), &control)?;
+    let report = run::run(
+        &topology,
+        &mut traffic,
+        &mut truth,
+        &args.options(),
+        &control,
+    )?;
     let watched = watcher.map(Watcher::finish).transpose()?;
     drop(topology);
-    let truth = truth.report(report.end());
+    let mut truth = truth.report(report.end());
+    for (&timer, &connections) in traffic.cuts() {
+        truth.tally.cut(timer, connections);
+    }
     if let Some(path) = &args.truth {
         truth.save(path)?;
     }

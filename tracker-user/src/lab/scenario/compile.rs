@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tracker_common::{Proto, Timer};
+use tracker_common::Proto;
 
 use super::error::Wrong;
 use super::file::{self, Clients as Count, Family, File, Order};
+use super::settings::{Part, Refused};
 use super::tuples::{CLIENTS4, Clients, SERVERS, Tuples};
 use super::{Population, Scenario, Timeouts};
 use crate::lab::script::Program;
@@ -15,8 +16,6 @@ use crate::lab::script::Program;
 const POPULATIONS: usize = 64;
 /// Longest duration.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
-/// Longest timer, in seconds.
-const LONGEST_TIMER: i64 = 10_000_000;
 /// /64s of clients, and clients in each, at most.
 const PREFIXES: u64 = 1 << 24;
 
@@ -89,43 +88,23 @@ fn stem(name: &str) -> String {
     stem.map_or_else(|| name.to_owned(), |it| it.to_string_lossy().into_owned())
 }
 
+/// Sets what `[settings]` has for the router.
 fn setting(
     scenario: &mut Scenario,
     key: &toml::Spanned<String>,
     value: &toml::Spanned<i64>,
 ) -> Result<(), Wrong> {
-    let name = key.get_ref().as_str();
-    let number = *value.get_ref();
-    let range = match name {
-        "max" | "buckets" => 1..=1 << 30,
-        _ => 1..=LONGEST_TIMER,
+    let refused = match u64::try_from(*value.get_ref()) {
+        Ok(number) => scenario.set(key.get_ref(), number).err(),
+        Err(_) => Some(Refused::value(key.get_ref(), *value.get_ref())),
     };
-    if !range.contains(&number) {
-        return Err(Wrong::new(
-            value.span(),
-            format!("{number} for `{name}`"),
-            format!("Give a number from 1 to {}", range.end()),
-        ));
-    }
-    let defaults = Timeouts::default();
-    let timer = Timer::from_name(name).filter(|timer| defaults.seconds(*timer) > 0);
-    match (name, timer) {
-        ("max", _) => scenario.max = Some(number.unsigned_abs()),
-        ("buckets", _) => scenario.buckets = Some(number.unsigned_abs()),
-        (_, Some(timer)) => {
-            scenario.timeouts.set(timer, number as u32);
-            let sysctl = (name.to_owned(), number.unsigned_abs());
-            scenario.sysctls.push(sysctl);
-        }
-        (_, None) => {
-            return Err(Wrong::new(
-                key.span(),
-                format!("no setting is named `{name}`"),
-                "Name `max`, `buckets`, or a timer of TCP, UDP or ICMP as `udp_timeout` is named",
-            ));
-        }
-    }
-    Ok(())
+    refused.map_or(Ok(()), |refused| {
+        let span = match refused.part {
+            Part::Name => key.span(),
+            Part::Value => value.span(),
+        };
+        Err(Wrong::new(span, refused.what, refused.remedy))
+    })
 }
 
 fn population(

@@ -39,7 +39,7 @@ pub enum ScenarioError {
         /// What is wrong.
         what: String,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// As much as is asked for cannot be made.
     #[error("population `{population}` of {scenario}: {what}. {remedy}")]

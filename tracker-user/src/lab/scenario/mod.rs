@@ -10,6 +10,7 @@ mod file;
 #[cfg(test)]
 mod hostile;
 mod router;
+mod settings;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use arrival::Arrival;
 pub use builtin::{BUILTIN, Builtin};
 pub use error::ScenarioError;
+pub use settings::Set;
 pub use spread::{Number, Seconds, Spread, Unit};
 pub use timeouts::Timeouts;
 pub use traffic::{Overrides, Rate, Traffic, room};

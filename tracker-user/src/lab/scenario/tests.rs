@@ -311,3 +311,40 @@ fn the_example_of_the_documentation_is_a_scenario() {
     let scenario = Scenario::parse("example", example).unwrap_or_else(|error| panic!("{error}"));
     assert!(packets(&scenario, 1).len() > 1000);
 }
+
+#[test]
+fn who_goes_on_after_the_entry_has_expired_is_cut_once() {
+    use tracker_common::Timer;
+    let cuts = |script: &str, proto: &str| {
+        let text = format!(
+            "description = 'cut'
+            duration = '10s'
+            [settings]
+            tcp_timeout_established = 30
+            tcp_timeout_time_wait = 30
+            [[population]]
+            name = 'a'
+            proto = '{proto}'
+            arrival = {{ burst = 3 }}
+            clients = 1
+            ports = 80
+            script = {script}"
+        );
+        let scenario = Scenario::parse("cut", &text).unwrap();
+        let mut traffic = scenario.traffic(1, &Overrides::default()).unwrap();
+        traffic.by_ref().for_each(drop);
+        traffic.cuts().clone().into_iter().collect::<Vec<_>>()
+    };
+    let again = "{ pause = '40s' }, { request = {} }";
+    let twice = format!("['handshake', 'request', {again}, {again}]");
+    assert_eq!(cuts(&twice, "tcp"), [(Timer::TcpEstablished, 3)]);
+    // What a server says then goes nowhere, and is missed all the same.
+    let told = "['handshake', 'request', { pause = '40s' }, { send = { from = 'server' } }]";
+    assert_eq!(cuts(told, "tcp"), [(Timer::TcpEstablished, 3)]);
+    let in_time = "['handshake', 'request', { pause = '20s' }, 'request', 'close']";
+    assert_eq!(cuts(in_time, "tcp"), []);
+    let anew = "['handshake', 'close', { pause = '40s' }, 'handshake']";
+    assert_eq!(cuts(anew, "tcp"), []);
+    let asked = "['datagram', { pause = '40s' }, 'datagram']";
+    assert_eq!(cuts(asked, "udp"), [(Timer::Udp, 3)]);
+}

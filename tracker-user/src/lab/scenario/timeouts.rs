@@ -13,6 +13,12 @@ impl Timeouts {
         self.0[timer.id()] as u64
     }
 
+    /// A scenario's packets may arm it.
+    #[must_use]
+    pub const fn has(&self, timer: Timer) -> bool {
+        self.seconds(timer) > 0
+    }
+
     /// Sets a timer.
     pub const fn set(&mut self, timer: Timer, seconds: u32) {
         self.0[timer.id()] = seconds;

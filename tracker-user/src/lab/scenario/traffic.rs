@@ -1,9 +1,11 @@
 //! The packets of a scenario, in the order of their times.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::str::FromStr;
 use std::time::Duration;
+
+use tracker_common::Timer;
 
 use super::arrival::{Arrival, Times, check_rate};
 use super::{Population, Scenario, ScenarioError};
@@ -57,6 +59,7 @@ pub struct Traffic<'a> {
     arrivals: Vec<Arrivals>,
     under_way: BinaryHeap<Reverse<Waiting>>,
     begun: u32,
+    cuts: BTreeMap<Timer, u64>,
 }
 
 /// Arrivals of a population.
@@ -159,6 +162,7 @@ impl Scenario {
             arrivals,
             under_way: BinaryHeap::new(),
             begun: 0,
+            cuts: BTreeMap::new(),
         })
     }
 
@@ -201,7 +205,10 @@ impl Scenario {
 
     /// How many times as fast as in the file connections are to arrive.
     fn factor(&self, overrides: &Overrides) -> Result<f64, ScenarioError> {
-        let cannot = |what: String, remedy: &'static str| ScenarioError::Override { what, remedy };
+        let cannot = |what: String, remedy: &str| ScenarioError::Override {
+            what,
+            remedy: remedy.to_owned(),
+        };
         if overrides.duration.is_some_and(|it| it.is_zero()) {
             let what = "in a duration of 0 no connection begins".to_owned();
             return Err(cannot(what, "Give a longer --duration, such as 10s"));
@@ -248,6 +255,19 @@ impl Traffic<'_> {
         self.begun
     }
 
+    /// Connections that went on after their entry had expired, by the timer that let it expire.
+    #[must_use]
+    pub fn cuts(&self) -> &BTreeMap<Timer, u64> {
+        &self.cuts
+    }
+
+    /// Counts a connection that was cut, as soon as it tries to go on.
+    fn note(&mut self, connection: &mut Connection) {
+        if let Some(timer) = connection.newly_cut() {
+            *self.cuts.entry(timer).or_default() += 1;
+        }
+    }
+
     /// The population whose next connection begins first, and when.
     fn arriving(&self) -> Option<(Duration, usize)> {
         let next = self.arrivals.iter().enumerate();
@@ -283,6 +303,9 @@ impl Traffic<'_> {
         if let Some(at) = waiting.connection.next_at(program, &scenario.timeouts) {
             waiting.at = at;
             self.under_way.push(Reverse(waiting));
+        } else {
+            // What it still had to say went nowhere.
+            self.note(&mut waiting.connection);
         }
     }
 }
@@ -301,6 +324,7 @@ impl Iterator for Traffic<'_> {
                 (_, Some(_)) => {
                     let Reverse(mut waiting) = self.under_way.pop()?;
                     let due = waiting.connection.take();
+                    self.note(&mut waiting.connection);
                     self.go_on(waiting);
                     if due.is_some() {
                         return due;

@@ -35,7 +35,18 @@ pub struct Connection {
     pub(super) entry: Option<Entry>,
     pub(super) tcp: tcp::Ends,
     pub(super) echoes: u16,
+    cut: Cut,
     out: VecDeque<Due>,
+}
+
+/// Whether a connection went on after its entry had expired. A SYN does not go on, it begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cut {
+    #[default]
+    Not,
+    /// It did, and nobody knows yet: the timer that let the entry expire.
+    Under(Timer),
+    Told,
 }
 
 /// The entry of a connection, as its packets have left it.
@@ -64,6 +75,7 @@ impl Connection {
             answer: rtt / 2,
             entry: None,
             echoes: 0,
+            cut: Cut::Not,
             out: VecDeque::new(),
         }
     }
@@ -84,6 +96,15 @@ impl Connection {
     /// Takes its next packet.
     pub fn take(&mut self) -> Option<Due> {
         self.out.pop_front()
+    }
+
+    /// The timer that cut the connection; only once, however often it was.
+    pub fn newly_cut(&mut self) -> Option<Timer> {
+        let Cut::Under(timer) = self.cut else {
+            return None;
+        };
+        self.cut = Cut::Told;
+        Some(timer)
     }
 
     fn act(&mut self, step: &Do, timeouts: &Timeouts) {
@@ -115,12 +136,23 @@ impl Connection {
         self.tuple.proto
     }
 
-    /// Puts the next packet off until nothing that its effect hinges on is near, and lets go of
-    /// an entry that has expired by then.
+    /// Puts the next packet of a connection that goes on off until nothing that its effect hinges
+    /// on is near, and lets go of an entry that has expired by then: the connection is cut.
     pub(super) fn clear(&mut self, timeouts: &Timeouts, hinges: Option<Duration>) {
-        let Some(entry) = self.entry else {
-            return;
-        };
+        let expired = self.let_expire(timeouts, hinges);
+        if let (Cut::Not, Some(timer)) = (self.cut, expired) {
+            self.cut = Cut::Under(timer);
+        }
+    }
+
+    /// Likewise, of a packet that may begin a connection anew; gives back the timer that let the
+    /// entry expire, if one did.
+    pub(super) fn let_expire(
+        &mut self,
+        timeouts: &Timeouts,
+        hinges: Option<Duration>,
+    ) -> Option<Timer> {
+        let entry = self.entry?;
         let expiry = entry.refreshed + Duration::from_secs(timeouts.seconds(entry.timer));
         // Away from the earlier of the two may lead near to the later one.
         for _ in 0..2 {
@@ -130,9 +162,10 @@ impl Connection {
                 }
             }
         }
-        if self.at > expiry {
+        (self.at > expiry).then(|| {
             self.entry = None;
-        }
+            entry.timer
+        })
     }
 
     /// Sends a packet whose effect is known.

@@ -127,8 +127,12 @@ impl Connection {
     /// Sends a segment, or says that it cannot be: without an entry nobody would know where to
     /// forward a server's, and some would leave both ends and conntrack of different opinions.
     pub(super) fn segment(&mut self, segment: Segment, timeouts: &Timeouts) -> bool {
-        self.clear(timeouts, None);
-        let Segment { side, .. } = segment;
+        let Segment { side, kind, .. } = segment;
+        if kind == Kind::Syn {
+            self.let_expire(timeouts, None);
+        } else {
+            self.clear(timeouts, None);
+        }
         if side == Side::Client && segment.advances() && self.is_unanswered_pickup() {
             // Conntrack would take no notice of what the server is about to acknowledge.
             self.segment(Segment::new(Side::Server, Kind::Ack), timeouts);

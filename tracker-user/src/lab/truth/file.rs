@@ -37,7 +37,7 @@ pub struct Packets {
 /// | `spoiled` | packets that came too late for what they were to do: the rest is off by them |
 /// | `inserts[]` | `proto`, `count`, `pickups` |
 /// | `states[]` | `name`, `entered`, `moved_on`, `expired`, `killed`, `residency` |
-/// | `timers[]` | `name`, `resumed_gaps`, `max_gap`, `expired` |
+/// | `timers[]` | `name`, `resumed_gaps`, `max_gap`, `expired`; `cut`: connections that went on after that |
 /// | `deaths[]` | `state`, `reason`, `count` |
 /// | `ports[]` | `proto`, `port`, `inserts`, `deaths`, `entry_seconds`: at least and at most |
 /// | `lifetime` | insert to death |
@@ -134,6 +134,8 @@ struct TimerRow {
     resumed_gaps: Times,
     max_gap: Times,
     expired: u64,
+    #[serde(default)]
+    cut: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -243,6 +245,7 @@ impl TruthFile {
                     resumed_gaps: times(&row.resumed),
                     max_gap: times(&row.longest),
                     expired: row.expired,
+                    cut: row.cut,
                 })
                 .collect(),
             deaths: (tally.deaths.iter())
@@ -310,6 +313,7 @@ impl TruthFile {
                 resumed: samples(&row.resumed_gaps),
                 longest: samples(&row.max_gap),
                 expired: row.expired,
+                cut: row.cut,
             };
             tally.timers.insert(timer, row);
         }

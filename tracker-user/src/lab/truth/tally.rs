@@ -50,6 +50,8 @@ pub struct TimerTally {
     pub longest: Samples,
     /// Entries that it let expire.
     pub expired: u64,
+    /// Connections that went on after it had let their entry expire.
+    pub cut: u64,
 }
 
 /// Entries towards one destination port.
@@ -124,6 +126,11 @@ impl Tally {
     /// A timer let an entry expire.
     pub fn expired(&mut self, timer: Timer) {
         self.timers.entry(timer).or_default().expired += 1;
+    }
+
+    /// A timer cut so many connections.
+    pub fn cut(&mut self, timer: Timer, connections: u64) {
+        self.timers.entry(timer).or_default().cut += connections;
     }
 
     /// Entries that were inserted.
