@@ -4,9 +4,11 @@
 //! Nothing here changes the machine.
 
 pub mod btf;
+pub mod legacy;
 pub mod machine;
 pub mod netns;
 pub mod offsets;
+pub mod owners;
 mod root;
 pub mod statistics;
 pub mod symbols;

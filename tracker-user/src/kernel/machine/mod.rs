@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod conntrack;
+mod identity;
 mod memory;
 
 use std::io;
@@ -12,6 +13,7 @@ use nix::time::{ClockId, clock_getres};
 pub use self::{
     capabilities::{Capabilities, Capability},
     conntrack::{Presence, Tracking},
+    identity::identity,
     memory::EntryMemory,
 };
 use super::Root;

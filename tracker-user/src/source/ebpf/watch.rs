@@ -156,7 +156,7 @@ impl Watch {
         let description = Description {
             source: "ebpf".to_owned(),
             host: machine.host.clone(),
-            machine: None,
+            machine: machine::identity(&root),
             kernel: machine.release.clone(),
             started: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
