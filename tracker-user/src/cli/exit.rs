@@ -3,10 +3,12 @@
 use std::process::{ExitCode, ExitStatus};
 
 use crate::{
+    analysis::advice::file::PlanFileError,
     bench::BenchError,
     lab::{
         net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
     },
+    settings::AssignmentError,
     source::{SourceError, ebpf::StartError},
 };
 
@@ -86,7 +88,11 @@ pub fn of(error: &anyhow::Error) -> Exit {
             Exit::Done => Exit::Failed,
             refused => refused,
         }
-    } else if error.is::<UsageError>() || error.is::<ScenarioError>() {
+    } else if error.is::<UsageError>()
+        || error.is::<ScenarioError>()
+        || error.is::<PlanFileError>()
+        || error.is::<AssignmentError>()
+    {
         Exit::Usage
     } else if error.is::<NetError>() {
         Exit::CannotObserve

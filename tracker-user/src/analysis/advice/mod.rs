@@ -7,6 +7,9 @@
 //! seconds cut. No evidence means *keep*. Raising harms nobody and costs memory.
 
 pub mod bound;
+pub mod file;
+mod flood;
+mod guard;
 mod plan;
 mod policy;
 mod round;
@@ -18,7 +21,10 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Action, Basis, Evidence, Plan, Predicted, Setting, TablePlan};
+pub use plan::{
+    Action, Basis, Evidence, Flood, FloodKind, Guard, Origin, Place, Plan, Predicted, Setting,
+    TablePlan, WorstStratum,
+};
 pub use policy::Policy;
 pub use warning::Warning;
 
@@ -69,10 +75,15 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
         .map(|it| it.description.host.clone())
         .collect();
     hosts.dedup();
+    let last = recordings.last().map(|it| &it.description);
     Plan {
-        schema_version: 1,
+        schema_version: Plan::SCHEMA,
         policy: request.policy,
         max_harm: request.max_harm,
+        machine: origin(recordings),
+        kernel: last.map(|it| it.kernel.clone()).unwrap_or_default(),
+        scope: last.map(|it| it.scope.clone()).unwrap_or_default(),
+        namespaces: places(recordings),
         observed: Basis {
             hosts,
             duration_s: scene.all.seconds,
@@ -80,12 +91,42 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
             deaths: balance.destroyed,
             count_mean: scene.all.course.mean(),
             count_peak: scene.all.course.peak(),
+            little_mean: scene.little(),
         },
         settings,
         table: sized.table,
         predicted: sized.predicted,
+        guard: guard::normal(&scene),
         warnings,
     }
+}
+
+/// The machine of the last recording; without its identity if the others are of another one.
+fn origin(recordings: &[Recording]) -> Origin {
+    let machine = |it: &Recording| it.description.machine.clone();
+    let last = recordings.last();
+    let id = last.and_then(machine);
+    Origin {
+        id: id.filter(|id| recordings.iter().all(|it| machine(it).as_ref() == Some(id))),
+        host: last
+            .map(|it| it.description.host.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// Every namespace once, in the order in which they were first seen.
+fn places(recordings: &[Recording]) -> Vec<Place> {
+    let mut places = Vec::new();
+    for it in recordings.iter().flat_map(|it| &it.namespaces) {
+        let place = Place {
+            inum: it.inum,
+            name: it.name.clone(),
+        };
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 /// What is to be done comes before what is not.

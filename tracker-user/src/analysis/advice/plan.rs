@@ -1,6 +1,6 @@
 //! A plan, as it stands in its JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Policy, Warning};
 
@@ -13,6 +13,14 @@ pub struct Plan {
     pub policy: Policy,
     /// Share of connections that a lower timer may cut.
     pub max_harm: f64,
+    /// The machine that was watched; of several, the last one.
+    pub machine: Origin,
+    /// Its kernel, as `uname -r` says.
+    pub kernel: String,
+    /// `all`, or the namespace that was named for the watch.
+    pub scope: String,
+    /// Namespaces that were seen: timers are to be set in each of them.
+    pub namespaces: Vec<Place>,
     /// What it rests on.
     pub observed: Basis,
     /// Every setting that was looked at: what saves most comes first.
@@ -21,8 +29,33 @@ pub struct Plan {
     pub table: TablePlan,
     /// The entry count that follows.
     pub predicted: Predicted,
+    /// What is normal while it is applied.
+    pub guard: Guard,
     /// What an operator must know.
     pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// Version of the shape that this tracker writes and reads.
+    pub const SCHEMA: u32 = 2;
+}
+
+/// A machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its identity, hashed; `None` where it has none, or if several were watched.
+    pub id: Option<String>,
+    /// Host name.
+    pub host: String,
+}
+
+/// A network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Inode number, as in `/proc/PID/ns/net`.
+    pub inum: u32,
+    /// Name under /run/netns, `host` for the first namespace, or `net:[INUM]`.
+    pub name: String,
 }
 
 /// What a plan rests on.
@@ -40,10 +73,13 @@ pub struct Basis {
     pub count_mean: f64,
     /// Highest entry count.
     pub count_peak: u64,
+    /// Mean entry count by Little's law: the time that entries were seen to spend in the table, over
+    /// the time watched. What is missing from the measured mean are entries older than the watch.
+    pub little_mean: f64,
 }
 
 /// What to do with a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Set it lower.
@@ -99,7 +135,7 @@ pub struct Setting {
 }
 
 /// What speaks for a value.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Entries that were seen under the timer.
     pub connections: u64,
@@ -109,10 +145,30 @@ pub struct Evidence {
     pub harm_upper_95: Option<f64>,
     /// Longest resumed gap, in seconds.
     pub max_gap_s: Option<f64>,
+    /// The port whose connections the value would have cut the most of; `None` if it would have cut
+    /// none, or ports are not known.
+    pub worst_stratum: Option<WorstStratum>,
+}
+
+/// Connections of one destination port in one namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorstStratum {
+    /// Protocol, or `other_ports`: all those together that there was no room for.
+    pub proto: String,
+    /// Port; 0 where there are none.
+    pub port: u16,
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Entries that were seen under the timer.
+    pub connections: u64,
+    /// Of these, with a resumed gap longer than the value.
+    pub exceedances: u64,
+    /// Upper 95 % bound of their share, in this stratum alone.
+    pub harm_upper_95: f64,
 }
 
 /// The table's size after the change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TablePlan {
     /// `nf_conntrack_max`; 0 is unlimited.
     pub max: u64,
@@ -128,13 +184,65 @@ pub struct TablePlan {
     pub current_memory_bytes: Option<u64>,
     /// Entries that the peak after the change, with head-room and a flood's share, needs.
     pub needed: u64,
+    /// Entries in a bucket's chain at the predicted peak, on average: each entry is in two.
+    pub chain_mean: f64,
+    /// What fills the table.
+    pub flood: Vec<Flood>,
+}
+
+/// Packets of a flood that keep the table full, each with a tuple of its own, beside the peak.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flood {
+    /// What floods.
+    pub kind: FloodKind,
+    /// Packets per second that fill it now; `None` if it is unlimited.
+    pub rate_before_per_s: Option<f64>,
+    /// The same after the change.
+    pub rate_after_per_s: Option<f64>,
+}
+
+/// What floods a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FloodKind {
+    /// SYNs that nobody answers: they stay for `tcp_timeout_syn_sent`.
+    Syn,
+    /// SYNs that a server answers: `tcp_timeout_syn_recv`.
+    AnsweredSyn,
+    /// Single datagrams: `udp_timeout`.
+    Udp,
 }
 
 /// The entry count after the change.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
     /// Mean.
     pub count_mean: f64,
+    /// Not exceeded in 99 % of the time.
+    pub count_p99: u64,
     /// Peak.
     pub count_peak: u64,
+    /// Mean time that expired entries stay in the table until the kernel collects them, in seconds.
+    pub overdue_s: f64,
+    /// Mean by Little's law.
+    pub little_mean: f64,
+}
+
+/// Rates during the watch, per second: what is normal, so that a guard knows what is not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Share of connections that may be cut.
+    pub max_harm: f64,
+    /// Entries inserted.
+    pub inserts_per_s: f64,
+    /// Of these, in the middle of a connection.
+    pub pickups_per_s: f64,
+    /// Of these, of a connection whose entry had expired before.
+    pub returns_per_s: f64,
+    /// Entries evicted from a full table.
+    pub early_drop_per_s: f64,
+    /// Packets dropped for want of an entry.
+    pub drop_per_s: f64,
+    /// Entries that could not be inserted.
+    pub insert_failed_per_s: f64,
 }

@@ -1,6 +1,6 @@
 //! Everything that the advice looks at, of all recordings together.
 
-use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
+use tracker_common::{Cause, Loss, State, Timer, layout::HistogramId};
 
 use super::{Request, Warning};
 use crate::{
@@ -110,6 +110,28 @@ impl<'a> Scene<'a> {
     /// Expiries per second under a timer.
     pub fn expiries(&self, timer: Timer) -> f64 {
         self.all.rate(self.all.counters.timer_expired[timer.id()])
+    }
+
+    /// Mean entry count by Little's law: the time that entries were seen to spend in the table, over
+    /// the time watched. Time after their expiry counts as well.
+    pub fn little(&self) -> f64 {
+        let spent = |state: &State| {
+            let residency = self.all.histogram(HistogramId::Residency(*state));
+            let living = self.all.counters.live_us[state.id()];
+            residency.sum_us.saturating_add(living)
+        };
+        let overdue = self.all.histogram(HistogramId::Overdue).sum_us;
+        let spent_us = State::ALL
+            .iter()
+            .map(spent)
+            .fold(overdue, u64::saturating_add);
+        self.all.rate(spent_us) / 1e6
+    }
+
+    /// Mean time that expired entries stayed in the table, in seconds.
+    pub fn overdue(&self) -> f64 {
+        let overdue = self.all.histogram(HistogramId::Overdue);
+        overdue.sum_us as f64 / 1e6 / overdue.count().max(1) as f64
     }
 
     /// Entries that began mid-stream.

@@ -2,7 +2,9 @@
 
 use tracker_common::{Timer, layout::HistogramId};
 
-use super::{Action, Evidence, Predicted, Setting, TablePlan, Warning, round, scene::Scene, timer};
+use super::{
+    Action, Evidence, Predicted, Setting, TablePlan, Warning, flood, round, scene::Scene, timer,
+};
 use crate::{analysis::Observed, units};
 
 /// Standard deviations of head-room above the mean.
@@ -27,9 +29,15 @@ pub struct Sized {
 /// Sizes the table for what is left after these timers have changed.
 pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
     let (count_mean, count_peak) = after(&scene.all, timers);
+    let (_, largest_peak) = after(&scene.largest, timers);
+    let saved = scene.all.course.mean() - count_mean;
+    let p99 = scene.all.course.quantile(0.99) as f64 - saved;
     let predicted = Predicted {
         count_mean,
+        count_p99: p99.clamp(count_mean, count_peak).ceil() as u64,
         count_peak: count_peak.ceil() as u64,
+        overdue_s: scene.overdue(),
+        little_mean: scene.little() - saved,
     };
     let needed = round::entries_up(needed(scene, timers));
     let entry = scene
@@ -52,6 +60,8 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
             current_buckets: None,
             current_memory_bytes: None,
             needed,
+            chain_mean: chain(count_peak, needed),
+            flood: Vec::new(),
         };
         return Sized {
             table,
@@ -93,6 +103,12 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
         current_buckets: Some(current.buckets),
         current_memory_bytes: Some(bytes(current.max, current.buckets)),
         needed,
+        chain_mean: chain(count_peak, buckets),
+        flood: flood::rates(
+            timers,
+            (current.max, scene.largest.course.peak() as f64),
+            (max, largest_peak),
+        ),
     };
     Sized {
         table,
@@ -100,6 +116,11 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
         predicted,
         warnings,
     }
+}
+
+/// Entries in a chain: each is in one for its packets' direction, and in one for the answers'.
+fn chain(entries: f64, buckets: u64) -> f64 {
+    2.0 * entries / buckets.max(1) as f64
 }
 
 /// Mean and peak of the entry count after the change.
@@ -244,6 +265,7 @@ fn setting(scene: &Scene<'_>, name: &str, current: u64, to: u64, reason: String)
             exceedances: 0,
             harm_upper_95: None,
             max_gap_s: None,
+            worst_stratum: None,
         },
         entries_saved: 0,
         is_timer: false,

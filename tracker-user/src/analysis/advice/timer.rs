@@ -79,6 +79,7 @@ fn evidence(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
         } else {
             gaps.max_us as f64 / 1e6
         }),
+        worst_stratum: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Advice on made-up traffic.
 
+mod file;
 mod properties;
 mod table;
 
@@ -271,7 +272,7 @@ fn nothing_seen_changes_nothing() {
 fn the_json_has_the_shape_that_others_rely_on() {
     let plan = advised(&mut short_connections(90_000), 900);
     let json = serde_json::to_value(&plan).unwrap();
-    assert_eq!(json["schema_version"], 1);
+    assert_eq!(json["schema_version"], 2);
     assert_eq!(json["policy"], "balanced");
     assert_eq!(json["observed"]["inserts"], 90_000);
     let first = &json["settings"][0];
