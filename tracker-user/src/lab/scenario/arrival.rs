@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::course::Course;
 use super::spread::Time;
 use crate::lab::random::Chance;
 
@@ -20,6 +21,7 @@ struct Raw {
     night: Option<f64>,
     burst: Option<u32>,
     every: Option<Time>,
+    rates: Option<Vec<f64>>,
 }
 
 /// How the times between arrivals vary.
@@ -32,19 +34,30 @@ enum Spacing {
 }
 
 /// How connections arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Arrival {
     kind: Kind,
     day: Option<Day>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Kind {
-    Random { rate: f64 },
-    Constant { rate: f64 },
-    Bursts { size: u32, every: Duration },
-    Once { size: u32 },
+    Random {
+        rate: f64,
+    },
+    Constant {
+        rate: f64,
+    },
+    Bursts {
+        size: u32,
+        every: Duration,
+    },
+    Once {
+        size: u32,
+    },
+    /// At random times.
+    Course(Course),
 }
 
 /// The rate goes up and down: at the beginning and the end of a day it is a share of its height.
@@ -63,6 +76,7 @@ impl TryFrom<Raw> for Arrival {
                 rate: Some(rate),
                 burst: None,
                 every: None,
+                rates: None,
                 spacing,
                 ..
             } => {
@@ -77,6 +91,7 @@ impl TryFrom<Raw> for Arrival {
                 spacing: None,
                 burst: Some(size),
                 every,
+                rates: None,
                 ..
             } => match every {
                 _ if size == 0 => return Err("a burst of none".to_owned()),
@@ -86,7 +101,18 @@ impl TryFrom<Raw> for Arrival {
                 Some(Time(every)) => Kind::Bursts { size, every },
                 None => Kind::Once { size },
             },
-            _ => return Err("either `rate`, or `burst`, belongs here".to_owned()),
+            Raw {
+                rate: None,
+                spacing: None,
+                burst: None,
+                every: Some(Time(every)),
+                rates: Some(rates),
+                ..
+            } => Kind::Course(Course::new(rates, every)?),
+            _ => {
+                let what = "either `rate`, or `burst`, or `rates` and `every` belong here";
+                return Err(what.to_owned());
+            }
         };
         let day = match (raw.day, raw.night) {
             (None, None) => None,
@@ -120,34 +146,35 @@ impl Arrival {
     /// Connections a second, at most on average; none of a single burst.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        match self.kind {
-            Kind::Random { rate } | Kind::Constant { rate } => rate,
-            Kind::Bursts { size, every } => f64::from(size) / every.as_secs_f64(),
+        match &self.kind {
+            Kind::Random { rate } | Kind::Constant { rate } => *rate,
+            Kind::Bursts { size, every } => f64::from(*size) / every.as_secs_f64(),
             Kind::Once { .. } => 0.0,
+            Kind::Course(course) => course.rate(),
         }
     }
 
     /// More connections than come in a time, as good as certainly.
     #[must_use]
     pub fn bound(&self, time: Duration) -> f64 {
-        match self.kind {
-            Kind::Once { size } => f64::from(size),
-            Kind::Bursts { size, .. } => self.rate() * time.as_secs_f64() + f64::from(size),
+        let random = |mean: f64| mean + 8.0 * libm::sqrt(mean) + 10.0;
+        match &self.kind {
+            Kind::Once { size } => f64::from(*size),
+            Kind::Bursts { size, .. } => self.rate() * time.as_secs_f64() + f64::from(*size),
             Kind::Constant { .. } => self.rate() * time.as_secs_f64() + 1.0,
-            Kind::Random { .. } => {
-                let mean = self.rate() * time.as_secs_f64();
-                mean + 8.0 * libm::sqrt(mean) + 10.0
-            }
+            Kind::Random { .. } => random(self.rate() * time.as_secs_f64()),
+            Kind::Course(course) => random(course.mean(time)),
         }
     }
 
     /// The same, so many times as fast.
     #[must_use]
-    pub fn faster(self, factor: f64) -> Self {
+    pub fn faster(&self, factor: f64) -> Self {
         let kind = match self.kind {
             Kind::Random { rate } => Kind::Random {
                 rate: rate * factor,
             },
+            Kind::Course(ref course) => Kind::Course(course.faster(factor)),
             Kind::Constant { rate } => Kind::Constant {
                 rate: rate * factor,
             },
@@ -157,9 +184,10 @@ impl Arrival {
                     .unwrap_or(Duration::MAX)
                     .max(Duration::from_nanos(1)),
             },
-            once @ Kind::Once { .. } => once,
+            Kind::Once { size } => Kind::Once { size },
         };
-        Self { kind, ..self }
+        let day = self.day;
+        Self { kind, day }
     }
 
     /// The times of the arrivals before an end.
@@ -208,6 +236,11 @@ impl Iterator for Times {
                     break at;
                 }
             },
+            Kind::Course(ref course) => {
+                let hazard = self.chance.exponential();
+                self.at = course.after(self.at, hazard, self.end)?;
+                nanos(self.at)
+            }
         };
         (at < self.end).then_some(at)
     }
@@ -236,7 +269,7 @@ mod tests {
         }
         let row: Row = toml::from_str(&format!("x = {text}")).unwrap();
         let until = Duration::from_secs(until);
-        let times = row.x.times(Chance::new(3, 0, 0), until);
+        let times = row.x.clone().times(Chance::new(3, 0, 0), until);
         let times: Vec<_> = times.take(100_000).collect();
         assert!(times.is_sorted());
         assert!(times.len() as f64 <= row.x.bound(until));
@@ -264,7 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn a_course_goes_from_rate_to_rate_and_begins_again() {
+        let text = "{ rates = [100, 0, 10.5], every = '10s' }";
+        let times = times(text, 70);
+        let between = |low, high| {
+            let span = Duration::from_secs(low)..Duration::from_secs(high);
+            times.iter().filter(|at| span.contains(at)).count()
+        };
+        for high in [0, 30, 60] {
+            assert!((880..1120).contains(&between(high, high + 10)), "{high}");
+        }
+        assert_eq!(between(10, 20) + between(40, 50), 0);
+        assert!((60..160).contains(&between(20, 30)));
+    }
+
+    #[test]
     fn the_slowest_come_to_their_end() {
+        assert_eq!(times("{ rates = [1e-300, 0], every = '1s' }", 100), []);
         assert_eq!(times("{ rate = 5e-324, day = '1s' }", 100), []);
         assert_eq!(
             times("{ rate = 1e-300, spacing = 'constant' }", 100).len(),
@@ -277,6 +326,7 @@ mod tests {
             night: None,
             burst: Some(2),
             every: Some(Time(Duration::from_secs(1))),
+            rates: None,
         });
         let slow = slow.unwrap().faster(1e-300);
         let times = slow.times(Chance::new(3, 0, 0), Duration::from_secs(100));
@@ -295,6 +345,14 @@ mod tests {
             "{ rate = 1, night = 0.5 }",
             "{ rate = 1, day = '1h', night = 2 }",
             "{ rate = 1, spacing = 'even' }",
+            "{ rates = [1, 2] }",
+            "{ rates = [], every = '1s' }",
+            "{ rates = [0], every = '1s' }",
+            "{ rates = [-1, 1], every = '1s' }",
+            "{ rates = [1], every = '1ms' }",
+            "{ rates = [1], every = '1s', rate = 1 }",
+            "{ rates = [1], every = '1s', night = 0.5 }",
+            "{ rates = [1], every = '1s', day = '1m' }",
         ] {
             #[derive(Debug, Deserialize)]
             #[expect(dead_code, reason = "only whether it is refused counts")]

@@ -179,7 +179,7 @@ fn population(
         .map_err(|(span, what)| Wrong::new(span, what, "Mend the step"))?;
     Ok(Population {
         name: table.name.get_ref().clone(),
-        arrival: table.arrival,
+        arrival: table.arrival.clone(),
         start,
         count,
         tuples: Tuples {
@@ -191,7 +191,7 @@ fn population(
             share,
             masquerade: scenario.masquerade,
         },
-        rtt: table.rtt,
+        rtt: table.rtt.clone(),
         program,
     })
 }

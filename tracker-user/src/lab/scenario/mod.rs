@@ -3,8 +3,10 @@
 mod arrival;
 #[cfg(test)]
 mod asked;
+mod bins;
 mod builtin;
 mod compile;
+mod course;
 mod error;
 mod file;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::bins::Bins;
 use crate::lab::random::Chance;
 
 /// What a spread is made of.
@@ -46,20 +47,21 @@ impl Unit for Number {
 }
 
 /// A value, or how it is distributed. Drawn values stay within the unit's range.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spread<U> {
     shape: Shape,
     most: f64,
     unit: PhantomData<U>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Shape {
     Constant(f64),
     Uniform { from: f64, to: f64 },
     Exponential { mean: f64 },
     Lognormal { median: f64, sigma: f64 },
     Pareto { least: f64, shape: f64 },
+    Histogram(Bins),
 }
 
 impl<U: Unit> Spread<U> {
@@ -75,14 +77,16 @@ impl<U: Unit> Spread<U> {
 
     /// The greatest value that it is meant to have; none if it is open-ended.
     pub(crate) fn highest(&self) -> Option<f64> {
-        match self.shape {
-            Shape::Constant(value) | Shape::Uniform { to: value, .. } => Some(value),
+        match &self.shape {
+            Shape::Constant(value) | Shape::Uniform { to: value, .. } => Some(*value),
+            Shape::Histogram(bins) => Some(bins.highest()),
             _ => (self.most < U::MOST).then_some(self.most),
         }
     }
 
     fn draw_value(&self, chance: &mut Chance) -> f64 {
         let value = match self.shape {
+            Shape::Histogram(ref bins) => bins.at(chance.unit()),
             Shape::Constant(value) => value,
             Shape::Uniform { from, to } => from + (to - from) * chance.unit(),
             Shape::Exponential { mean } => mean * chance.exponential(),
@@ -165,6 +169,7 @@ enum Named<U: Unit> {
         shape: f64,
         most: Option<Value<U>>,
     },
+    Histogram(Vec<(Value<U>, f64)>),
 }
 
 impl<U: Unit> Named<U> {
@@ -196,6 +201,10 @@ impl<U: Unit> Named<U> {
                 let least = least.0;
                 in_range("shape", shape, 0.05, 100.0)?;
                 (Shape::Pareto { least, shape }, most)
+            }
+            Self::Histogram(rows) => {
+                let rows = rows.iter().map(|(value, weight)| (value.0, *weight));
+                (Shape::Histogram(Bins::new(rows).map_err(E::custom)?), None)
             }
         };
         Ok(Spread {
@@ -305,6 +314,24 @@ mod tests {
         // 2^(1/2) times the least.
         assert!((1380..=1450).contains(&median("{ pareto = { least = 1000, shape = 2.0 } }")));
         assert!((485..=515).contains(&median("{ uniform = [0, 1000] }")));
+        let bins = "{ histogram = [[100, 1], [900, 0], [1100, 2], [9000, 1]] }";
+        assert!((985..=1015).contains(&median(bins)));
+    }
+
+    #[test]
+    fn a_histogram_is_drawn_by_its_weights() {
+        let spread = spread::<Seconds>("{ histogram = [[5, 1], [60, 0], [60, 2], ['90s', 1]] }");
+        let spread = spread.unwrap();
+        let mut chance = Chance::new(3, 0, 0);
+        let drawn: Vec<f64> = (0..10_000)
+            .map(|_| spread.draw(&mut chance).as_secs_f64())
+            .collect();
+        let share = |is: fn(f64) -> bool| drawn.iter().filter(|it| is(**it)).count();
+        assert!((2_350..2_650).contains(&share(|it| it <= 5.0)));
+        assert_eq!(share(|it| it > 5.0 && it < 60.0), 0);
+        assert!((4_850..5_150).contains(&share(|it| it == 60.0)));
+        assert!((2_350..2_650).contains(&share(|it| it > 60.0)));
+        assert_eq!(spread.highest(), Some(90.0));
     }
 
     #[test]
@@ -322,6 +349,10 @@ mod tests {
             "{ lognormal = { median = 1, sigma = -1.0 } }",
             "{ pareto = { least = 1, shape = 0.0 } }",
             "{ pareto = { least = 1, shape = 1.0, best = 2 } }",
+            "{ histogram = [] }",
+            "{ histogram = [[1, 0]] }",
+            "{ histogram = [[1, -1]] }",
+            "{ histogram = [[2, 1], [1, 1]] }",
             "{}",
         ] {
             assert!(spread::<Seconds>(text).is_err(), "{text}");

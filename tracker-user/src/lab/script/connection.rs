@@ -7,6 +7,7 @@ use tracker_common::{Proto, State, Timer};
 
 use super::program::{Place, Program};
 use super::step::{Do, End};
+use super::talk::{self, Talk};
 use super::{tcp, udp};
 use crate::lab::packet::{Body, Due, Effect, Packet, Side, Tuple};
 use crate::lab::random::Chance;
@@ -35,6 +36,8 @@ pub struct Connection {
     pub(super) entry: Option<Entry>,
     pub(super) tcp: tcp::Ends,
     pub(super) echoes: u16,
+    /// What is under way of a step that goes on for long.
+    talk: Option<Talk>,
     cut: Cut,
     out: VecDeque<Due>,
 }
@@ -75,6 +78,7 @@ impl Connection {
             answer: rtt / 2,
             entry: None,
             echoes: 0,
+            talk: None,
             cut: Cut::Not,
             out: VecDeque::new(),
         }
@@ -86,8 +90,13 @@ impl Connection {
             if self.at >= END {
                 return None;
             }
-            let step = self.place.step(program, &mut self.chance)?;
-            self.act(step, timeouts);
+            if let Some((pause, says)) = self.talk.as_mut().and_then(Talk::go_on) {
+                self.pause(pause);
+                self.act(&says, timeouts);
+            } else {
+                let step = self.place.step(program, &mut self.chance)?;
+                self.act(step, timeouts);
+            }
         }
         self.place.sent();
         self.out.front().map(|due| due.at)
@@ -109,6 +118,17 @@ impl Connection {
 
     fn act(&mut self, step: &Do, timeouts: &Timeouts) {
         match step {
+            Do::Talk {
+                lasts,
+                pause,
+                bytes,
+                answered,
+            } => {
+                let lasts = lasts.draw(&mut self.chance);
+                let pause = pause.draw(&mut self.chance);
+                let says = talk::says(self.proto(), bytes, *answered);
+                self.talk = Some(Talk::new(lasts, pause, says));
+            }
             Do::Pause(time) => {
                 let time = time.draw(&mut self.chance);
                 self.pause(time);

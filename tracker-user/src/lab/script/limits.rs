@@ -20,7 +20,7 @@ impl Do {
                 acknowledged: false,
                 ..
             } => &[("bytes", bytes, tcp::MOST_UNACKNOWLEDGED)],
-            Self::Datagram { bytes, .. } | Self::Echo { bytes, .. } => {
+            Self::Datagram { bytes, .. } | Self::Echo { bytes, .. } | Self::Talk { bytes, .. } => {
                 &[("bytes", bytes, MOST_BYTES)]
             }
             Self::Exchange {

@@ -9,6 +9,7 @@ mod limits;
 mod program;
 mod segment;
 mod step;
+mod talk;
 mod tcp;
 #[cfg(test)]
 mod tests;

@@ -66,13 +66,16 @@ impl Program {
                 Do::Repeat { times, script } => {
                     let begin = self.0.len();
                     self.0.push(Op::Begin {
-                        times: *times,
+                        times: times.clone(),
                         end: 0,
                     });
                     self.add(script, proto, depth + 1)?;
                     self.0.push(Op::Again { begin });
                     let end = self.0.len();
-                    self.0[begin] = Op::Begin { times: *times, end };
+                    self.0[begin] = Op::Begin {
+                        times: times.clone(),
+                        end,
+                    };
                 }
                 Do::Choose(branches) => {
                     let sum: f64 = branches.iter().map(|branch| branch.weight).sum();

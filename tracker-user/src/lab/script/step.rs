@@ -219,6 +219,19 @@ pub enum Do {
         #[serde(default = "yes")]
         answered: bool,
     },
+    /// Data, or datagrams, or echoes, from time to time: the first at once, the last at the end.
+    Talk {
+        /// For how long, if not for less than one pause.
+        lasts: Spread<Seconds>,
+        /// The longest pause; the others are as long, or a little shorter to come out even.
+        pause: Spread<Seconds>,
+        /// Bytes of each end.
+        #[serde(default = "little")]
+        bytes: Spread<Number>,
+        /// The server answers.
+        #[serde(default = "yes")]
+        answered: bool,
+    },
     /// Nothing for a while.
     Pause(Spread<Seconds>),
     /// Steps, again and again.
@@ -271,7 +284,11 @@ impl Do {
     #[must_use]
     pub const fn proto(&self) -> Option<Proto> {
         match self {
-            Self::Pause(_) | Self::Repeat { .. } | Self::Choose(_) | Self::Vanish {} => None,
+            Self::Talk { .. }
+            | Self::Pause(_)
+            | Self::Repeat { .. }
+            | Self::Choose(_)
+            | Self::Vanish {} => None,
             Self::Datagram { .. } | Self::Exchange { .. } | Self::Stream { .. } => Some(Proto::Udp),
             Self::Echo { .. } => Some(Proto::Icmp),
             _ => Some(Proto::Tcp),

@@ -74,6 +74,24 @@ fn a_whole_connection() {
 }
 
 #[test]
+fn a_talk_pauses_once_for_long_and_ends_in_time() {
+    let talk = r#"{ talk = { lasts = "80s", pause = "60s" } }"#;
+    let packets = play("udp", &format!("[{talk}]"), "");
+    let seconds: Vec<u64> = packets.iter().map(|due| due.at.as_secs()).collect();
+    assert_eq!(seconds, [0, 0, 60, 60, 80, 80]);
+    // The flow was forgotten meanwhile; the next one became a stream.
+    assert_eq!(
+        effects(&packets).join(" "),
+        "+udp_unreplied/udp_timeout udp_replied/udp_timeout +udp_unreplied/udp_timeout \
+         udp_replied/udp_timeout udp_stream/udp_timeout_stream udp_stream/udp_timeout_stream"
+    );
+    let one_way = r#"[{ talk = { lasts = "4s", pause = "2s", answered = false } }]"#;
+    assert_eq!(play("icmp", one_way, "").len(), 3);
+    let script = format!(r#"["handshake", {talk}, "close"]"#);
+    assert_eq!(play("tcp", &script, "").len(), 3 + 3 * 4 + 4);
+}
+
+#[test]
 fn openings_that_lead_nowhere() {
     assert_eq!(
         tcp(r#"[{ unanswered = { retransmits = 3 } }]"#),
