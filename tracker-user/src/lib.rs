@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cli;
 pub mod kernel;
 pub mod lab;
+pub mod proof;
 pub mod recording;
 pub mod report;
 pub mod settings;

@@ -8,6 +8,7 @@ use crate::{
     lab::{
         net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
     },
+    proof::ProofError,
     settings::AssignmentError,
     source::{SourceError, ebpf::StartError},
 };
@@ -83,11 +84,10 @@ pub fn of(error: &anyhow::Error) -> Exit {
         of_bench(bench)
     } else if let Some(run) = error.downcast_ref::<RunError>() {
         of_run(run)
-    } else if let Some(WatchError::Refused(status)) = error.downcast_ref() {
-        match Exit::of_command(*status) {
-            Exit::Done => Exit::Failed,
-            refused => refused,
-        }
+    } else if let Some(proof) = error.downcast_ref::<ProofError>() {
+        of_proof(proof)
+    } else if let Some(watch) = error.downcast_ref::<WatchError>() {
+        of_watch(watch)
     } else if error.is::<UsageError>()
         || error.is::<ScenarioError>()
         || error.is::<PlanFileError>()
@@ -108,6 +108,27 @@ fn of_bench(error: &BenchError) -> Exit {
         BenchError::Scenario(_) => Exit::Usage,
         BenchError::Net(_) | BenchError::Unreadable(_) => Exit::CannotObserve,
         BenchError::Run(run) => of_run(run),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_watch(error: &WatchError) -> Exit {
+    match error {
+        WatchError::Refused(status) => match Exit::of_command(*status) {
+            Exit::Done => Exit::Failed,
+            refused => refused,
+        },
+        _ => Exit::Failed,
+    }
+}
+
+fn of_proof(error: &ProofError) -> Exit {
+    match error {
+        ProofError::Terms { .. } | ProofError::Plan(_) | ProofError::Scenario(_) => Exit::Usage,
+        ProofError::Net(_) => Exit::CannotObserve,
+        ProofError::Run(run) => of_run(run),
+        ProofError::Watch { error, .. } => of_watch(error),
+        ProofError::Interrupted => Exit::INTERRUPTED,
         _ => Exit::Failed,
     }
 }

@@ -5,6 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 /// A watch cannot be made.
@@ -31,6 +32,9 @@ pub enum WatchError {
     Wait(io::Error),
 }
 
+/// Time between two entries of a recording, unless told.
+const INTERVAL: Duration = Duration::from_secs(1);
+
 /// A `tracker profile` that watches as long as it is let.
 #[derive(Debug)]
 pub struct Watcher(Child);
@@ -47,6 +51,20 @@ impl Watcher {
         recording: &Path,
         stderr: Stdio,
     ) -> Result<Self, WatchError> {
+        Self::start_every(INTERVAL, program, netns, recording, stderr)
+    }
+
+    /// Likewise; the recording gets an entry in every `interval`.
+    ///
+    /// # Errors
+    /// [`WatchError`].
+    pub fn start_every(
+        interval: Duration,
+        program: &Path,
+        netns: &Path,
+        recording: &Path,
+        stderr: Stdio,
+    ) -> Result<Self, WatchError> {
         let fail = |source| WatchError::Start {
             program: program.display().to_string(),
             source,
@@ -54,6 +72,8 @@ impl Watcher {
         let mut command = Command::new(program);
         command.arg("profile").arg("--netns").arg(netns);
         command.arg("-o").arg(recording).stderr(stderr);
+        let interval = format!("{}ms", interval.as_millis());
+        command.arg("--interval").arg(interval);
         // It starts its command when it watches, and ends with it: so the first byte that comes back
         // says that it watches, and the end of the input ends the watch, also that of a dead process.
         command.args(["--", "cat"]);

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod lab;
 pub mod plan;
+pub mod proof;
 pub mod show;
 mod style;
 

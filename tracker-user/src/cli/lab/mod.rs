@@ -1,6 +1,7 @@
 //! `tracker lab`.
 
 mod list;
+mod prove;
 mod run;
 mod show;
 
@@ -15,6 +16,8 @@ pub enum Command {
     Show(show::Args),
     /// Make a scenario's traffic, exact to the packet, and tell the truth about it
     Run(run::Args),
+    /// Play a scenario under today's settings and under a plan's, and say whether the plan holds
+    Prove(prove::Args),
 }
 
 /// Does it.
@@ -23,5 +26,6 @@ pub fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Run(args) => run::run(args),
+        Command::Prove(args) => prove::run(args),
     }
 }

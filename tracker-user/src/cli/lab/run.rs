@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::Context;
 use serde_json::json;
-use tracker_common::Timer;
 
 use crate::{
     cli::{Exit, print, signals},
@@ -18,10 +17,11 @@ use crate::{
         control::Control,
         net::{Size, Topology},
         run::{self, Options, Report},
-        scenario::{Overrides, Rate, Scenario, Set},
+        scenario::{Overrides, Rate, Scenario},
         truth::{About, Truth, TruthFile},
         watcher::Watcher,
     },
+    settings::Assignment,
     units,
 };
 
@@ -41,7 +41,7 @@ pub struct Args {
     /// Play under this setting of the router in place of the scenario's: a timer by its sysctl's
     /// name, max or buckets. May be repeated
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<Set>,
+    set: Vec<Assignment>,
     /// The same seed gives the same packets
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -80,8 +80,8 @@ impl Args {
 /// Makes the lab, sends the traffic, and says what became of it.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut scenario = Scenario::find(&args.scenario)?;
-    for set in &args.set {
-        scenario.change(set)?;
+    for &to in &args.set {
+        scenario.change(to)?;
     }
     let overrides = Overrides {
         duration: args.duration,
@@ -115,7 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         seed: args.seed,
         jiffy_s: Clock::calibrate()?.jiffy_s(),
     };
-    let mut truth = Truth::new(about, |timer| seconds(&topology, &scenario, timer));
+    let mut truth = Truth::new(about, |timer| scenario.seconds(timer, &topology.router));
     let report = run::run(
         &topology,
         &mut traffic,
@@ -152,13 +152,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         eprintln!("tracker: {wrong}");
     }
     Ok(exit(report.is_stopped(), &went, watched))
-}
-
-/// A timer's length as the router has it.
-fn seconds(topology: &Topology, scenario: &Scenario, timer: Timer) -> u64 {
-    let name = format!("net.netfilter.nf_conntrack_{}", timer.name());
-    let set = topology.router.sysctl(&name);
-    set.unwrap_or_else(|_| scenario.timeouts.seconds(timer))
 }
 
 fn say_where(topology: &Topology) {

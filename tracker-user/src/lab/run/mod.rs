@@ -100,6 +100,21 @@ pub fn run(
     options: &Options,
     control: &Control,
 ) -> Result<Report, RunError> {
+    run_and_look(topology, traffic, witness, options, control, || ())
+}
+
+/// Likewise; `look` is called after the last packet, before anything is left to expire or deleted.
+///
+/// # Errors
+/// [`RunError`]; `look` is called after an error of sending, too.
+pub fn run_and_look(
+    topology: &Topology,
+    traffic: impl Iterator<Item = Due>,
+    witness: &mut dyn Witness,
+    options: &Options,
+    control: &Control,
+    look: impl FnOnce(),
+) -> Result<Report, RunError> {
     // Whether that can be done at the end is better known before.
     flush(&topology.router)?;
     let clock = Clock::calibrate()?;
@@ -112,7 +127,9 @@ pub fn run(
         control,
         start,
     };
-    let sent = place.send(traffic, witness, options.threads)?;
+    let sent = place.send(traffic, witness, options.threads);
+    look();
+    let sent = sent?;
     let span = (start, clock.now()?.max(start));
     let after = Statistics::of(&topology.router)?;
     control.settle();

@@ -54,6 +54,7 @@ pub(super) fn scenario(file: File, name: &str) -> Result<Scenario, Wrong> {
         buckets: None,
         timeouts: Timeouts::default(),
         populations: Vec::new(),
+        proof: file.proof,
     };
     for (key, value) in file.settings {
         setting(&mut scenario, &key, &value)?;

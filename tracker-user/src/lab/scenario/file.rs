@@ -21,6 +21,7 @@ pub(super) struct File {
     pub settings: BTreeMap<Spanned<String>, Spanned<i64>>,
     #[serde(default)]
     pub population: Vec<Population>,
+    pub proof: Option<toml::Table>,
 }
 
 /// Connections of one kind.

@@ -26,8 +26,7 @@ use std::time::Duration;
 pub use arrival::Arrival;
 pub use builtin::{BUILTIN, Builtin};
 pub use error::ScenarioError;
-pub use settings::Set;
-pub use spread::{Number, Seconds, Spread, Unit};
+pub use spread::{Number, Seconds, Spread, Time, Unit};
 pub use timeouts::Timeouts;
 pub use traffic::{Overrides, Rate, Traffic, room};
 pub use tuples::{Clients, Tuples};
@@ -55,6 +54,8 @@ pub struct Scenario {
     pub timeouts: Timeouts,
     /// Its populations.
     pub populations: Vec<Population>,
+    /// Its table `[proof]`, which says what a proof compares; nothing else heeds it.
+    pub proof: Option<toml::Table>,
 }
 
 /// Connections of one kind.

@@ -1,7 +1,9 @@
 //! What a scenario asks of the router.
 
 use super::{Overrides, Scenario, ScenarioError, room};
-use crate::lab::net::{Settings, Size};
+use tracker_common::Timer;
+
+use crate::lab::net::{Namespace, Settings, Size};
 
 impl Scenario {
     /// The router as the scenario wants it.
@@ -32,5 +34,13 @@ impl Scenario {
             true => Size::AtLeast(max),
             false => Size::Exactly(max),
         }))
+    }
+
+    /// A timer's length in seconds: as the router has it, or as it was to be where that cannot be read.
+    #[must_use]
+    pub fn seconds(&self, timer: Timer, router: &Namespace) -> u64 {
+        let name = format!("net.netfilter.nf_conntrack_{}", timer.name());
+        let set = router.sysctl(&name);
+        set.unwrap_or_else(|_| self.timeouts.seconds(timer))
     }
 }

@@ -1,43 +1,14 @@
 //! Settings of the router: timers, and the table's size.
 
-use std::str::FromStr;
-
 use tracker_common::Timer;
 
 use super::{Scenario, ScenarioError, Timeouts};
+use crate::settings::{Assignment, Name};
 
 /// Longest timer, in seconds.
 const LONGEST: u64 = 10_000_000;
 /// Entries or buckets, at most.
 const LARGEST: u64 = 1 << 30;
-/// What a sysctl's full name has before a setting's.
-const PREFIXES: [&str; 2] = ["net.netfilter.", "nf_conntrack_"];
-
-/// A setting that is to be another than the scenario's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Set {
-    /// Name of a timer's sysctl, `max` or `buckets`, with or without its prefixes.
-    pub name: String,
-    /// Seconds, or a number of entries or buckets.
-    pub value: u64,
-}
-
-impl FromStr for Set {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('=');
-        let set = parts.and_then(|(name, value)| {
-            Some(Self {
-                name: name.trim().to_owned(),
-                value: value.trim().parse().ok()?,
-            })
-        });
-        set.ok_or_else(|| {
-            "give KEY=VALUE with a whole number, such as tcp_timeout_time_wait=30".to_owned()
-        })
-    }
-}
 
 /// The part of a setting that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +44,19 @@ fn most(name: &str) -> u64 {
 }
 
 impl Scenario {
-    /// Plays under other settings than the file's. Scripts heed them: what they say of each packet
-    /// is what the router makes of it under them.
+    /// Plays under another setting than the file's. Scripts heed it: what they say of each packet is
+    /// what the router makes of it under that setting.
     ///
     /// # Errors
-    /// [`ScenarioError::Override`] where there is no such setting or it cannot have that value.
-    pub fn change(&mut self, set: &Set) -> Result<(), ScenarioError> {
-        let mut name = set.name.as_str();
-        for prefix in PREFIXES {
-            name = name.strip_prefix(prefix).unwrap_or(name);
-        }
-        self.set(name, set.value)
+    /// [`ScenarioError::Override`] where no packet of a scenario can arm the timer, or the lab does
+    /// not play with this value.
+    pub fn change(&mut self, to: Assignment) -> Result<(), ScenarioError> {
+        let name = match to.name {
+            Name::Timer(timer) => timer.name(),
+            Name::Max => "max",
+            Name::Buckets => "buckets",
+        };
+        self.set(name, to.value)
             .map_err(|refused| ScenarioError::Override {
                 what: refused.what,
                 remedy: refused.remedy,
@@ -122,35 +95,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_named_as_short_or_long_as_one_likes() {
+    fn settings_are_changed_once_or_again() {
         let mut scenario = Scenario::find("web-short").unwrap();
-        for (name, seconds) in [
-            ("tcp_timeout_time_wait", 30),
-            ("nf_conntrack_tcp_timeout_time_wait", 40),
-            ("net.netfilter.nf_conntrack_tcp_timeout_time_wait", 50),
+        for (text, seconds) in [
+            ("tcp_timeout_time_wait=30", 30),
+            ("net.netfilter.nf_conntrack_tcp_timeout_time_wait=50", 50),
         ] {
-            let set: Set = format!("{name}={seconds}").parse().unwrap();
-            scenario.change(&set).unwrap();
+            scenario.change(text.parse().unwrap()).unwrap();
             assert_eq!(scenario.timeouts.seconds(Timer::TcpTimeWait), seconds);
             let sysctl = ("tcp_timeout_time_wait".to_owned(), seconds);
             assert_eq!(scenario.sysctls, [sysctl]);
         }
-        scenario.change(&"max=5000".parse().unwrap()).unwrap();
+        scenario.change("max=5000".parse().unwrap()).unwrap();
         assert_eq!(scenario.max, Some(5_000));
     }
 
     #[test]
-    fn what_cannot_be_set_is_said_with_a_remedy() {
-        assert!("udp_timeout".parse::<Set>().is_err());
-        assert!("udp_timeout=soon".parse::<Set>().is_err());
+    fn what_the_lab_cannot_play_is_said_with_a_remedy() {
         let mut scenario = Scenario::find("dns").unwrap();
         for (text, what) in [
-            ("udp_timeout=0", "0 for `udp_timeout`. Give a number from 1"),
-            ("udp_timout=5", "no setting is named `udp_timout`. Name"),
-            ("generic_timeout=5", "no setting is named `generic_timeout`"),
-            ("max=99999999999", "99999999999 for `max`"),
+            (
+                "generic_timeout=5",
+                "no setting is named `generic_timeout`. Name",
+            ),
+            ("max=0", "0 for `max`. Give a number from 1"),
         ] {
-            let refused = scenario.change(&text.parse().unwrap()).unwrap_err();
+            let refused = scenario.change(text.parse().unwrap()).unwrap_err();
             assert!(refused.to_string().starts_with(what), "{refused}");
         }
     }
