@@ -7,6 +7,7 @@ mod dist;
 mod linker;
 mod machine;
 mod pool;
+mod prove;
 mod setup;
 mod test;
 #[expect(
@@ -41,6 +42,7 @@ enum Xtask {
     Dist,
     Demo(demo::DemoArgs),
     Test(test::TestArgs),
+    Prove(prove::ProveArgs),
     Bench(bench::BenchArgs),
     Vm(vm::VmArgs),
 }
@@ -62,6 +64,7 @@ fn run(command: Xtask) -> Result<u8> {
         Xtask::Dist => dist::command().map(|()| 0),
         Xtask::Demo(args) => args.run(),
         Xtask::Test(args) => args.run(),
+        Xtask::Prove(args) => args.run(),
         Xtask::Bench(args) => args.run(),
         Xtask::Vm(args) => Ok(args.run()),
     }

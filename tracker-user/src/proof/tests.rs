@@ -233,3 +233,17 @@ fn a_proof_is_a_table_of_what_was_promised_and_what_came() {
         assert!(text.contains(line), "{line}:\n{text}");
     }
 }
+
+#[test]
+fn the_scenarios_that_are_proven_say_what_is_compared() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/proofs");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut count = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let scenario = Scenario::find(&path.to_string_lossy()).unwrap();
+        Terms::of(&scenario).unwrap();
+        count += 1;
+    }
+    assert!(count >= 6);
+}

@@ -1,0 +1,119 @@
+//! Proofs side by side, and what does not hold.
+
+use super::{Check, Done};
+
+/// Checks with a column of their own, by how they begin.
+const MEAN: &str = "entries on average";
+const PEAK: &str = "entries at the peak";
+const CUT: &str = "connections cut";
+
+/// A line for each proof, then one for each thing that does not hold.
+pub fn text(done: &[Done]) -> String {
+    let mut text = format!(
+        "\n{:<8} {:<18} {:>9} {:>9} {:>7} {:>9} {:>9} {:>7} {:>12} {:>6}\n",
+        "kernel", "scenario", "predicted", "measured", "", "peak", "measured", "", "cut", "time"
+    );
+    for it in done {
+        let middle = match &it.proof {
+            Ok(proof) => columns(&proof.checks),
+            Err(_) => "failed".to_owned(),
+        };
+        let (kernel, name, took) = (&it.kernel, &it.name, it.took.as_secs());
+        text += &format!("{kernel:<8} {name:<18} {middle:<68} {took:>4} s\n");
+    }
+    text.push('\n');
+    let before = text.len();
+    for it in done {
+        let (kernel, name) = (&it.kernel, &it.name);
+        match &it.proof {
+            Ok(proof) => {
+                for check in proof.checks.iter().filter(|check| !check.holds) {
+                    let Check {
+                        what,
+                        measured,
+                        least,
+                        most,
+                        ..
+                    } = check;
+                    text += &format!(
+                        "{kernel} {name}: {what}: {measured:.0}, not {least:.0} to {most:.0}\n"
+                    );
+                }
+            }
+            Err(error) => text += &format!("{kernel} {name}: {error:#}\n"),
+        }
+    }
+    if text.len() == before {
+        text += &format!("{} hold\n", plural(done.len()));
+    }
+    text
+}
+
+fn plural(proofs: usize) -> String {
+    if proofs == 1 {
+        "the proof does".to_owned()
+    } else {
+        format!("all {proofs} proofs")
+    }
+}
+
+/// Mean and peak as predicted and measured, and connections cut of those that might be.
+fn columns(checks: &[Check]) -> String {
+    let of = |begin: &str| checks.iter().find(|check| check.what.starts_with(begin));
+    let pair = |check: Option<&Check>| {
+        check.map_or_else(String::new, |check| {
+            let predicted = check.predicted.unwrap_or(check.today);
+            let off = 100.0 * (check.measured / predicted - 1.0);
+            format!("{predicted:>9.0} {:>9.0} {off:>+5.1} %", check.measured)
+        })
+    };
+    let cuts = checks.iter().filter(|check| check.what.starts_with(CUT));
+    let (cut, most) = cuts.fold((0.0, 0.0), |(cut, most), check| {
+        (cut + check.measured, most + check.most.floor())
+    });
+    let cut = format!("{cut:.0} of {most:.0}");
+    format!("{} {} {cut:>12}", pair(of(MEAN)), pair(of(PEAK)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::prove::Proof;
+
+    #[test]
+    fn what_does_not_hold_is_said_below() {
+        let check = |what: &str, predicted: f64, measured: f64, most: f64| Check {
+            what: what.to_owned(),
+            today: 2_000.0,
+            predicted: Some(predicted),
+            measured,
+            least: 0.0,
+            most,
+            holds: measured <= most,
+        };
+        let done = |measured: f64| {
+            let checks = vec![
+                check("entries on average", 1_000.0, measured, 1_050.0),
+                check("entries at the peak", 1_100.0, 1_100.0, 1_210.0),
+                check("connections cut by udp_timeout", 0.0, 1.0, 3.2),
+            ];
+            let holds = checks.iter().all(|check| check.holds);
+            Done {
+                kernel: "6.12".to_owned(),
+                name: "dns".to_owned(),
+                took: Duration::from_secs(42),
+                proof: Ok(Proof { checks, holds }),
+            }
+        };
+        let good = text(&[done(1_010.0)]);
+        assert!(good.contains("1000      1010  +1.0 %"), "{good}");
+        assert!(good.contains("1 of 3"), "{good}");
+        let bad = text(&[done(1_010.0), done(1_100.0)]);
+        assert!(
+            bad.ends_with("6.12 dns: entries on average: 1100, not 0 to 1050\n"),
+            "{bad}"
+        );
+    }
+}
