@@ -2,6 +2,7 @@
 //! from what it saw.
 
 pub mod analysis;
+pub mod apply;
 pub mod bench;
 pub mod cli;
 pub mod kernel;

@@ -4,6 +4,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use crate::{
     analysis::advice::file::PlanFileError,
+    apply::ApplyError,
     bench::BenchError,
     lab::{
         net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
@@ -15,7 +16,7 @@ use crate::{
 
 /// Shown under `--help`.
 pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot be done here, 4 done, but \
-with losses, 130 ended by Ctrl-C (lab run, bench); profile -- CMD passes on the status of CMD.";
+with losses or not all of it (rollback), 130 ended by Ctrl-C (lab run, bench, apply --guard); profile -- CMD passes on the status of CMD.";
 
 /// Exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,9 @@ pub fn of(error: &anyhow::Error) -> Exit {
         Some(_) => return Exit::CannotObserve,
         None => {}
     }
-    if let Some(bench) = error.downcast_ref::<BenchError>() {
+    if let Some(apply) = error.downcast_ref::<ApplyError>() {
+        of_apply(apply)
+    } else if let Some(bench) = error.downcast_ref::<BenchError>() {
         of_bench(bench)
     } else if let Some(run) = error.downcast_ref::<RunError>() {
         of_run(run)
@@ -98,6 +101,16 @@ pub fn of(error: &anyhow::Error) -> Exit {
         Exit::CannotObserve
     } else if error.is::<SourceError>() {
         Exit::Losses
+    } else {
+        Exit::Failed
+    }
+}
+
+fn of_apply(error: &ApplyError) -> Exit {
+    if error.is_usage() {
+        Exit::Usage
+    } else if error.is_refusal() {
+        Exit::CannotObserve
     } else {
         Exit::Failed
     }

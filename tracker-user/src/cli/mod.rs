@@ -1,12 +1,15 @@
 //! The command line: what is asked for, and how it ends.
 
+mod apply;
 mod bench;
 mod child;
 mod exit;
+mod guard;
 mod lab;
 mod live;
 mod profile;
 mod recommend;
+mod rollback;
 mod show;
 mod signals;
 mod stop;
@@ -36,6 +39,10 @@ enum Command {
     Show(show::Args),
     /// Recommend settings from one or more recordings
     Recommend(recommend::Args),
+    /// Write a plan's values, and remember the old ones
+    Apply(apply::Args),
+    /// Restore the values from before a plan was applied
+    Rollback(rollback::Args),
     /// Make known traffic between namespaces of its own
     #[command(subcommand)]
     Lab(lab::Command),
@@ -89,6 +96,8 @@ pub fn run() -> ExitCode {
         Command::Profile(args) => profile::run(args, cli.log_level),
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),
+        Command::Apply(args) => apply::run(args, cli.log_level),
+        Command::Rollback(args) => rollback::run(args),
         Command::Lab(command) => lab::run(command),
         Command::Bench(args) => bench::run(args),
     };

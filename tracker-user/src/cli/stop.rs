@@ -3,6 +3,15 @@
 use nix::sys::signal::{SigHandler, Signal as Wire};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// From now on no signal that a terminal or a service manager sends ends this program, but SIGKILL.
+pub fn ignore() -> std::io::Result<()> {
+    for signal in [Wire::SIGINT, Wire::SIGTERM, Wire::SIGHUP, Wire::SIGQUIT] {
+        // SAFETY: an ignored signal runs no code of this process.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn)? };
+    }
+    Ok(())
+}
+
 /// SIGINT and SIGTERM.
 pub struct Stop {
     interrupt: Signal,

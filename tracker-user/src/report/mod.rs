@@ -1,5 +1,6 @@
 //! What people and programs get to see: pure functions from a summary or a plan to text.
 
+pub mod apply;
 pub mod bench;
 pub mod lab;
 pub mod plan;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Action, Evidence, Guard, Origin, Place, Plan, Policy, Predicted, TablePlan};
+use super::{Action, Basis, Evidence, Guard, Origin, Place, Plan, Policy, Predicted, TablePlan};
 use crate::settings::{Assignment, AssignmentError, Name};
 
 /// A plan as `tracker recommend --format json` writes it. Fields that this tracker does not know are
@@ -27,6 +27,8 @@ pub struct PlanFile {
     pub scope: String,
     /// Namespaces in which timers are to be set.
     pub namespaces: Vec<Place>,
+    /// What it rests on.
+    pub observed: Basis,
     /// Every setting that was looked at.
     pub settings: Vec<PlannedSetting>,
     /// Size of the table.

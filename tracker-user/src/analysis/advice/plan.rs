@@ -59,7 +59,7 @@ pub struct Place {
 }
 
 /// What a plan rests on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Basis {
     /// Host names.
     pub hosts: Vec<String>,

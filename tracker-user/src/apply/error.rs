@@ -1,0 +1,207 @@
+//! Why a plan cannot be applied, or undone.
+
+use std::{io, path::PathBuf};
+
+use crate::{kernel::netns::NetnsError, settings::Name};
+
+/// Each says what, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A namespace that was named by the user.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// The plan does not fit this machine.
+    #[error("{0}")]
+    Plan(String),
+    /// A namespace of the plan.
+    #[error(
+        "the network namespace {place} is not there any more. Name one that is with --netns, or make \
+         a new plan"
+    )]
+    Gone {
+        /// Its name.
+        place: String,
+    },
+    /// A namespace is there, but closed.
+    #[error("the network namespace {place} cannot be entered: {source}. Run tracker as root")]
+    Enter {
+        /// Its name.
+        place: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The table's size cannot be set from here.
+    #[error(
+        "nf_conntrack_max and nf_conntrack_buckets are set in the machine's first network namespace, \
+         which cannot be reached from here. Run tracker on the machine itself, outside of containers"
+    )]
+    NotFirst,
+    /// No such setting.
+    #[error(
+        "the network namespace {place} has no {name}. Load conntrack with modprobe nf_conntrack; if \
+         it is loaded, this kernel lacks the setting: make a new plan on it"
+    )]
+    Missing {
+        /// The setting.
+        name: Name,
+        /// The namespace.
+        place: String,
+    },
+    /// Reading or writing a setting.
+    #[error(
+        "{name} cannot be written in the network namespace {place}: {source}. Run tracker as root, \
+         where /proc/sys is not read-only"
+    )]
+    Unwritable {
+        /// The setting.
+        name: Name,
+        /// The namespace.
+        place: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The kernel made something else of it.
+    #[error(
+        "the kernel has {found} for {name} in the network namespace {place} after {value} was \
+         written. Leave this setting as it is"
+    )]
+    Refused {
+        /// The setting.
+        name: Name,
+        /// The namespace.
+        place: String,
+        /// What was written.
+        value: u64,
+        /// What was read.
+        found: u64,
+    },
+    /// Values changed between the question and the answer.
+    #[error("{0} has been changed since it was shown. Run tracker apply again")]
+    Moved(Name),
+    /// The file that remembers old values.
+    #[error(
+        "{} cannot be written, and without it there is no way back: {source}. Run tracker as root, or \
+         name another file with --state", .path.display()
+    )]
+    State {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error(
+        "{} does not tell old values: {why}. Put back a copy of it, or set the values by hand and \
+         remove it", .path.display()
+    )]
+    BadState {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// It is another machine's.
+    #[error(
+        "{} tells the old values of {host}, which is another machine. Run tracker there, or remove \
+         the file", .path.display()
+    )]
+    OtherMachine {
+        /// Its path.
+        path: PathBuf,
+        /// Whose it is.
+        host: String,
+    },
+    /// One at a time.
+    #[error(
+        "a plan is applied already: {} tells the old values. Go back with tracker rollback, or keep \
+         it for good with tracker rollback --forget", .path.display()
+    )]
+    Applied {
+        /// The file that remembers old values.
+        path: PathBuf,
+    },
+    /// The file for the time after a reboot belongs to somebody else.
+    #[error(
+        "{} was not written by tracker, which leaves it alone. Move it away, or apply without \
+         --persist", .path.display()
+    )]
+    NotOwn {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error(
+        "{} cannot be written: {source}. Run tracker as root, or apply without --persist",
+        .path.display()
+    )]
+    OwnFile {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something of this machine cannot be read.
+    #[error("{path} cannot be read: {source}. Mount /proc, and run tracker as root")]
+    Machine {
+        /// Path of the file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A write failed, and everything is as before.
+    #[error("{cause} (What had been written by then is put back)")]
+    Undone {
+        /// What failed.
+        cause: Box<ApplyError>,
+    },
+    /// A write failed, and so did going back.
+    #[error(
+        "{cause} What had been written by then could not be put back ({undo}). Run tracker rollback \
+         --state {}", .path.display()
+    )]
+    Stuck {
+        /// What failed first.
+        cause: Box<ApplyError>,
+        /// What failed then.
+        undo: Box<ApplyError>,
+        /// The file that remembers old values.
+        path: PathBuf,
+    },
+    /// Nobody would go back if the guard died.
+    #[error(
+        "the process that goes back if the guard ends early cannot be started: {0}. Free memory or processes, and try again"
+    )]
+    DeadMan(io::Error),
+}
+
+impl ApplyError {
+    /// It is what was asked that is wrong, not this machine.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Netns(_)
+                | Self::Plan(_)
+                | Self::Gone { .. }
+                | Self::Applied { .. }
+                | Self::NotOwn { .. }
+                | Self::OtherMachine { .. }
+        )
+    }
+
+    /// This machine, or this user, cannot.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Enter { .. }
+                | Self::NotFirst
+                | Self::Missing { .. }
+                | Self::Unwritable { .. }
+                | Self::State { .. }
+                | Self::OwnFile { .. }
+                | Self::Machine { .. }
+                | Self::DeadMan(_)
+        )
+    }
+}

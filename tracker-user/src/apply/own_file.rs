@@ -1,0 +1,225 @@
+//! The file of tracker's own that sets values at boot. Other files are never touched.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ApplyError, Change, durable};
+use crate::{
+    kernel::{Root, owners::Files},
+    settings::Name,
+};
+
+const FILE: &str = "etc/sysctl.d/90-tracker.conf";
+/// By its first line tracker knows the file again.
+const MARK: &str = "# Written by tracker apply --persist; tracker rollback takes it back.";
+
+/// The file before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnFile {
+    /// What was in it; `None` if it was not there.
+    before: Option<String>,
+    /// What is in it.
+    after: String,
+}
+
+impl OwnFile {
+    /// What is to be in it for these changes, as far as they concern the namespace whose settings
+    /// are set at boot; what an earlier plan put there stays. `None` if nothing is.
+    ///
+    /// # Errors
+    /// When there is such a file, and it is somebody else's.
+    pub fn of(root: &Root, changes: &[Change]) -> Result<Option<Self>, ApplyError> {
+        let path = Self::path(root);
+        let before = durable::read(&path).map_err(|source| ApplyError::OwnFile {
+            path: path.clone(),
+            source,
+        })?;
+        if before.as_ref().is_some_and(|text| !text.starts_with(MARK)) {
+            return Err(ApplyError::NotOwn { path });
+        }
+        let mut values: BTreeMap<Name, u64> = before.as_deref().map(parse).unwrap_or_default();
+        let host = changes.iter().filter(|it| it.place.is_host());
+        let own: BTreeMap<Name, u64> = host.map(|it| (it.name, it.after)).collect();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        values.extend(own);
+        let mut after = format!("{MARK}\n");
+        for (name, value) in values {
+            after += &format!("{} = {value}\n", name.full());
+        }
+        Ok(Some(Self { before, after }))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(root: &Root) -> PathBuf {
+        root.path(FILE)
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn write(&self, root: &Root) -> Result<(), ApplyError> {
+        let path = Self::path(root);
+        durable::write(&path, &self.after, 0o644)
+            .map_err(|source| ApplyError::OwnFile { path, source })
+    }
+
+    /// Restores what was there; false if somebody has changed it meanwhile, and `force` is not given.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn restore(&self, root: &Root, force: bool) -> Result<bool, ApplyError> {
+        let path = Self::path(root);
+        let failed = |source| ApplyError::OwnFile {
+            path: path.clone(),
+            source,
+        };
+        durable::sweep(&path);
+        let now = durable::read(&path).map_err(failed)?;
+        if now == self.before {
+            return Ok(true);
+        }
+        if now.as_ref() != Some(&self.after) && !force {
+            return Ok(false);
+        }
+        match &self.before {
+            Some(text) => durable::write(&path, text, 0o644),
+            None => durable::remove(&path),
+        }
+        .map_err(failed)?;
+        Ok(true)
+    }
+
+    /// What else it takes for the values to be there after a reboot.
+    #[must_use]
+    pub fn remedies(files: &Files, changes: &[Change], is_module: bool) -> Vec<String> {
+        let mut said = Vec::new();
+        if is_module && files.loads.is_none() {
+            said.push(
+                "At boot, sysctl.d is read before nf_conntrack is loaded, and then has no effect. Have \
+                 it loaded early: echo nf_conntrack > /etc/modules-load.d/nf_conntrack.conf"
+                    .to_owned(),
+            );
+        }
+        let elsewhere = changes.iter().filter(|it| !it.place.is_host()).count();
+        if elsewhere > 0 {
+            said.push(
+                "A file sets only the values of the namespace `host`: have whoever makes the other \
+                 namespaces set theirs."
+                    .to_owned(),
+            );
+        }
+        let own = format!("/{FILE}");
+        for change in changes.iter().filter(|it| it.place.is_host()) {
+            let short = change.name.short();
+            let last = files.setting(&short).next_back();
+            let Some(line) = last.filter(|it| it.file != own && base(&it.file) > base(&own)) else {
+                continue;
+            };
+            said.push(format!(
+                "{} sets {short} to {} and is read later: take the line out.",
+                line.file, line.value
+            ));
+        }
+        said
+    }
+}
+
+/// By this sysctl.d orders its files; `/etc/sysctl.conf` comes after all of them.
+fn base(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}
+
+fn parse(text: &str) -> BTreeMap<Name, u64> {
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines
+        .filter_map(|(name, value)| Some((Name::parse(name).ok()?, value.trim().parse().ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tracker_common::Timer;
+
+    use super::*;
+    use crate::{apply::Place, kernel::netns::HOST, kernel::owners::Line};
+
+    const UDP: Name = Name::Timer(Timer::Udp);
+
+    fn change(place: &str, name: Name, after: u64) -> Change {
+        let place = Place {
+            inum: 1,
+            name: place.to_owned(),
+        };
+        Change {
+            place,
+            name,
+            before: 1,
+            after,
+        }
+    }
+
+    #[test]
+    fn a_later_plan_adds_to_the_file_and_somebody_elses_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        fs::create_dir_all(root.path("etc/sysctl.d")).unwrap();
+        let of = |changes: &[Change]| OwnFile::of(&root, changes);
+        assert_eq!(of(&[change("blue", UDP, 5)]).unwrap(), None);
+        let first = of(&[change(HOST, UDP, 45), change("blue", Name::Max, 9)]);
+        let first = first.unwrap().unwrap();
+        first.write(&root).unwrap();
+        let second = of(&[change(HOST, Name::Max, 4096)]).unwrap().unwrap();
+        second.write(&root).unwrap();
+        let text = fs::read_to_string(OwnFile::path(&root)).unwrap();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "net.netfilter.nf_conntrack_udp_timeout = 45",
+                "net.netfilter.nf_conntrack_max = 4096"
+            ]
+        );
+        assert!(!first.restore(&root, false).unwrap());
+        assert!(second.restore(&root, false).unwrap());
+        assert!(first.restore(&root, false).unwrap());
+        assert!(!OwnFile::path(&root).exists());
+        fs::write(OwnFile::path(&root), "net.netfilter.nf_conntrack_max = 1\n").unwrap();
+        let said = of(&[change(HOST, UDP, 45)]).unwrap_err().to_string();
+        assert!(said.contains("Move it away"), "{said}");
+    }
+
+    #[test]
+    fn what_a_file_does_not_do_is_said() {
+        let line = |file: &str| Line {
+            file: file.to_owned(),
+            name: "nf_conntrack_udp_timeout".to_owned(),
+            value: "99".to_owned(),
+        };
+        let late = Files {
+            sysctls: vec![line("/etc/sysctl.d/95-other.conf")],
+            ..Files::default()
+        };
+        let changes = [change(HOST, UDP, 45), change("blue", UDP, 45)];
+        let said = OwnFile::remedies(&late, &changes, true).join("\n");
+        for part in [
+            "modules-load.d",
+            "`host`",
+            "95-other.conf sets nf_conntrack_udp_timeout to 99",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        let early = Files {
+            sysctls: vec![line("/etc/sysctl.d/50-other.conf")],
+            loads: Some("/etc/modules".to_owned()),
+            ..Files::default()
+        };
+        assert_eq!(OwnFile::remedies(&early, &changes[..1], true), [""; 0]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Going back, from whatever is found.
+
+use super::{ApplyError, Change, Remembered, Store};
+use crate::kernel::{Root, machine};
+
+/// What became of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It has its old value again.
+    Done,
+    /// It had its old value already.
+    Already,
+    /// Somebody has set it to this meanwhile, and it stays so.
+    Changed(u64),
+    /// Its namespace, or conntrack in it, is gone, and its values with it.
+    Gone,
+    /// It was of another boot: live values do not outlast one.
+    Rebooted,
+}
+
+/// What became of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Of each setting, in the order in which they were applied.
+    pub changes: Vec<(Change, Restored)>,
+    /// Of the file that sets values at boot: true if it is as it was before.
+    pub own_file: Option<bool>,
+}
+
+impl Outcome {
+    /// Settings that somebody else has changed, with their values now.
+    pub fn conflicts(&self) -> impl Iterator<Item = (&Change, u64)> {
+        self.changes.iter().filter_map(|(change, it)| match it {
+            Restored::Changed(now) => Some((change, *now)),
+            _ => None,
+        })
+    }
+
+    /// Nothing is left to go back to.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.conflicts().next().is_none() && self.own_file != Some(false)
+    }
+}
+
+/// Gives every setting its old value that still has the one that was written, or all of them with
+/// `force`. What could not be undone stays remembered. `None` if no plan is applied.
+///
+/// # Errors
+/// [`ApplyError`]; what could be restored is, and nothing is forgotten.
+pub fn roll_back(root: &Root, store: &Store, force: bool) -> Result<Option<Outcome>, ApplyError> {
+    let Some(mut state) = store.load()? else {
+        return Ok(None);
+    };
+    is_ours(root, store, &state)?;
+    let mut outcome = Outcome::default();
+    let mut failed = None;
+    let is_live = state.is_of_this_boot(root)?;
+    for change in state.changes.iter().rev() {
+        // The file has set the values of its namespace anew.
+        let is_set = is_live || state.own_file.is_some() && change.place.is_host();
+        let restored = match is_set.then(|| restore(root, change, force)) {
+            None => Restored::Rebooted,
+            Some(Ok(restored)) => restored,
+            Some(Err(error)) => {
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
+        outcome.changes.push((change.clone(), restored));
+    }
+    outcome.changes.reverse();
+    if let Some(own) = &state.own_file {
+        match own.restore(root, force) {
+            Ok(done) => outcome.own_file = Some(done),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if outcome.is_whole() {
+        store.remove()?;
+    } else {
+        // The file stays remembered, too: by it is known what was set again at boot.
+        state.changes = outcome.conflicts().map(|(it, _)| it.clone()).collect();
+        store.save(&state)?;
+    }
+    Ok(Some(outcome))
+}
+
+/// Keeps what was applied for good: the old values are forgotten. False if no plan is applied.
+///
+/// # Errors
+/// [`ApplyError`].
+pub fn forget(root: &Root, store: &Store) -> Result<bool, ApplyError> {
+    let Some(state) = store.load()? else {
+        return Ok(false);
+    };
+    is_ours(root, store, &state)?;
+    store.remove()?;
+    Ok(true)
+}
+
+/// Fails if old values are another machine's.
+pub fn is_ours(root: &Root, store: &Store, state: &Remembered) -> Result<(), ApplyError> {
+    match (&state.machine, machine::identity(root)) {
+        (Some(theirs), Some(own)) if *theirs != own => Err(ApplyError::OtherMachine {
+            path: store.path().to_owned(),
+            host: state.host.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn restore(root: &Root, change: &Change, force: bool) -> Result<Restored, ApplyError> {
+    let now = match change.place.read(root, change.name) {
+        Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => return Ok(Restored::Gone),
+        now => now?,
+    };
+    if now == change.before {
+        return Ok(Restored::Already);
+    }
+    if now != change.after && !force {
+        return Ok(Restored::Changed(now));
+    }
+    change.place.write(root, change.name, change.before)?;
+    Ok(Restored::Done)
+}

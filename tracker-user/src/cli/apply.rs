@@ -1,0 +1,131 @@
+//! `tracker apply`.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::{
+    Exit, LogLevel,
+    exit::UsageError,
+    guard::{self, Guarded},
+    print,
+};
+use crate::{
+    analysis::advice::file::PlanFile,
+    apply::{self, Intent, OnFailure, Options, OwnFile, Store},
+    kernel::{
+        Root,
+        machine::{Machine, Presence},
+        owners::Owners,
+    },
+    report::{self, Style},
+    units,
+};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Plan, as tracker recommend --format json writes it
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// Write without a question
+    #[arg(long)]
+    yes: bool,
+    /// Namespaces whose timers are set: names under /run/netns, or paths [default: those of the plan]
+    #[arg(long, value_name = "NAME|PATH")]
+    netns: Vec<String>,
+    /// Change the number of buckets too, which holds all packets up for a moment
+    #[arg(long)]
+    buckets: bool,
+    /// Have the values set at boot as well, by a file of tracker's own in /etc/sysctl.d
+    #[arg(long)]
+    persist: bool,
+    /// Keep watching for so long, and go back if there is harm
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    guard: Option<Duration>,
+    /// Apply a plan that was made for another machine
+    #[arg(long)]
+    any_machine: bool,
+    /// File that remembers the old values [default: /var/lib/tracker/applied.json]
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Folder that holds the machine's files
+    #[arg(long, value_name = "FOLDER", default_value = "/", hide = true)]
+    root: PathBuf,
+}
+
+/// Shows what differs, asks, and writes.
+pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
+    let root = Root::at(&args.root);
+    let plan = PlanFile::open(&args.plan)?;
+    let owners = Owners::find(&root);
+    let options = Options {
+        netns: args.netns.clone(),
+        buckets: args.buckets,
+        any_machine: args.any_machine,
+    };
+    let intent = Intent::of(&root, &plan, &options, &owners)?;
+    let machine = Machine::read(&root)?;
+    let style = Style::of(&std::io::stdout());
+    print(&report::apply::intent(
+        &intent,
+        machine.possible_cpus,
+        &style,
+    ))?;
+    if intent.changes.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if args.persist {
+        // A file of somebody else's is seen before anything is written.
+        OwnFile::of(&root, &intent.changes)?;
+        let is_module = Presence::read(&root, &machine) != Presence::BuiltIn;
+        for remedy in OwnFile::remedies(&owners.files, &intent.changes, is_module) {
+            eprintln!("{remedy}");
+        }
+    }
+    if !args.yes && !is_confirmed()? {
+        eprintln!("Nothing was written.");
+        return Ok(Exit::Done);
+    }
+    let state = args.state.clone().unwrap_or_else(|| Store::usual(&root));
+    if let Some(length) = args.guard {
+        return guard::run(&Guarded {
+            root_path: &args.root,
+            root: &root,
+            plan: &plan,
+            changes: &intent.changes,
+            length,
+            state: &state,
+            persist: args.persist,
+            log_level,
+        });
+    }
+    let store = Store::open_or_create(&state)?;
+    apply::apply(&root, &store, intent.changes)?;
+    if args.persist {
+        apply::persist(&root, &store, OnFailure::UndoAll)?;
+    }
+    eprintln!(
+        "Applied. The old values are in {}: tracker rollback restores them.",
+        state.display()
+    );
+    Ok(Exit::Done)
+}
+
+fn is_confirmed() -> anyhow::Result<bool> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(UsageError(
+            "nothing was written: there is no terminal to ask at. Say --yes to write without a question"
+                .to_owned(),
+        )
+        .into());
+    }
+    eprint!("Write these values? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    stdin.read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

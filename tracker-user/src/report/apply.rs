@@ -1,0 +1,114 @@
+//! `tracker apply` and `tracker rollback`: what differs, and what became of it.
+
+use comfy_table::Cell;
+
+use super::Style;
+use crate::{
+    apply::{Change, Intent, Outcome, Restored},
+    kernel::owners::KubeProxy,
+    settings::Name,
+    units,
+};
+
+/// What is to be changed, who else is to be told, and what to know; for a machine with so many CPUs.
+#[must_use]
+pub fn intent(intent: &Intent, cpus: u32, style: &Style) -> String {
+    let mut text = String::new();
+    if intent.changes.is_empty() {
+        text += "Nothing to write: no value differs from the plan.\n";
+    } else {
+        let rows = intent.changes.iter().map(|it| {
+            [
+                Cell::new(it.name.short()),
+                Cell::new(&it.place.name),
+                Cell::new(value(it.name, it.before)),
+                Cell::new(value(it.name, it.after)),
+            ]
+        });
+        text += &style.grid(["setting", "namespace", "now", "plan"], &[0, 1], rows);
+    }
+    if !intent.delegated.is_empty() {
+        text += "\n";
+        text += &style.paragraph(
+            "kube-proxy runs here and would overwrite these when it starts anew, so they are not \
+             written. Put them into its configuration (KubeProxyConfiguration):",
+            0,
+        );
+        for line in KubeProxy::configuration(&intent.delegated, cpus).lines() {
+            text += &format!("  {line}\n");
+        }
+    }
+    for warning in &intent.warnings {
+        text += &style.paragraph(&format!("- {warning}"), 2);
+    }
+    text
+}
+
+/// What became of each setting.
+#[must_use]
+pub fn outcome(outcome: &Outcome, style: &Style) -> String {
+    let mut text = String::new();
+    let rebooted = outcome
+        .changes
+        .iter()
+        .any(|(_, it)| *it == Restored::Rebooted);
+    let rows = outcome
+        .changes
+        .iter()
+        .filter(|(_, it)| *it != Restored::Rebooted)
+        .map(|(change, restored)| row(change, *restored));
+    text += &style.grid(["setting", "namespace", "value", ""], &[0, 1, 3], rows);
+    if rebooted {
+        text += &style.paragraph(
+            "The machine has been started anew since the plan was applied: live values are those of \
+             that start.",
+            0,
+        );
+    }
+    match outcome.own_file {
+        Some(true) => text += "The file that sets the values at boot is as it was before.\n",
+        Some(false) => {
+            text += &style.paragraph(
+                "The file that sets the values at boot has been changed by somebody else, and stays \
+                 as it is: restore it with --force.",
+                0,
+            );
+        }
+        None => {}
+    }
+    if outcome.conflicts().next().is_some() {
+        text += &style.paragraph(
+            "Somebody else has set values since the plan was applied, and they stay: restore those \
+             too with --force.",
+            0,
+        );
+    }
+    text
+}
+
+fn row(change: &Change, restored: Restored) -> [Cell; 4] {
+    let (now, said) = match restored {
+        Restored::Done | Restored::Rebooted => (Some(change.before), "restored".to_owned()),
+        Restored::Already => (Some(change.before), "as before".to_owned()),
+        Restored::Changed(now) => {
+            let old = value(change.name, change.before);
+            (Some(now), format!("set by somebody else, was {old}"))
+        }
+        Restored::Gone => (None, "gone".to_owned()),
+    };
+    [
+        Cell::new(change.name.short()),
+        Cell::new(&change.place.name),
+        Cell::new(now.map_or_else(String::new, |now| value(change.name, now))),
+        Cell::new(said),
+    ]
+}
+
+/// A value with its unit.
+fn value(name: Name, value: u64) -> String {
+    match name {
+        Name::Timer(_) => units::whole(value),
+        Name::Max if value == 0 => "unlimited".to_owned(),
+        _ => units::grouped(value),
+    }
+}

@@ -1,0 +1,79 @@
+//! The program killed, or failing, between any two of its steps.
+
+use std::process::Output;
+
+use crate::machine::Machine;
+
+const APPLY: &[&str] = &["--yes", "--buckets", "--persist"];
+/// Far more than there are.
+const MOST_STEPS: u32 = 200;
+
+/// Does something with each fault in turn, until there is no such step; how many there were.
+fn each(what: &str, mut run: impl FnMut(&str) -> Output) -> u32 {
+    for step in 1..MOST_STEPS {
+        let fault = format!("{what}@{step}");
+        if run(&fault).status.success() {
+            return step - 1;
+        }
+    }
+    panic!("there is no end of steps");
+}
+
+#[test]
+fn killed_at_any_step_of_applying_the_old_values_can_be_restored() {
+    let steps = each("kill", |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        let done = machine.run("apply", APPLY, fault);
+        machine.rollback(&[], 0);
+        assert_eq!(machine.files(), before, "{fault}");
+        done
+    });
+    // The state twice, four values, and the file.
+    assert!(steps >= 17, "{steps}");
+}
+
+#[test]
+fn killed_at_any_step_of_going_back_the_next_one_ends_it() {
+    let steps = each("kill", |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        machine.apply(APPLY, 0);
+        let done = machine.run("rollback", &[], fault);
+        machine.rollback(&[], 0);
+        assert_eq!(machine.files(), before, "{fault}");
+        done
+    });
+    assert!(steps >= 10, "{steps}");
+}
+
+#[test]
+fn failing_at_any_step_of_applying_everything_is_as_before() {
+    each("fail", |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        let done = machine.run("apply", APPLY, fault);
+        if !done.status.success() {
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(
+                said.contains("a test wants it to fail. "),
+                "{fault}: {said}"
+            );
+            assert_eq!(machine.files(), before, "{fault}");
+        }
+        done
+    });
+}
+
+#[test]
+fn failing_at_any_step_of_going_back_nothing_is_forgotten() {
+    each("fail", |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        machine.apply(APPLY, 0);
+        let done = machine.run("rollback", &[], fault);
+        machine.rollback(&[], 0);
+        assert_eq!(machine.files(), before, "{fault}");
+        done
+    });
+}
