@@ -102,6 +102,7 @@ pub fn all(plan: &PlanFile, today: &Played, planned: &Played) -> Vec<Check> {
             checks.extend(cut(setting, timer, today, planned));
         }
     }
+    checks.extend(hit_hardest(plan.max_harm, today, planned));
     let (before, after) = (today.refused as f64, planned.refused as f64);
     checks.push(Check::at_most(
         "entries refused or evicted".to_owned(),
@@ -159,4 +160,24 @@ fn cut(setting: &PlannedSetting, timer: Timer, today: &Played, planned: &Played)
     let more = bound.unwrap_or(0.0) * connections;
     let what = format!("connections cut by {}", timer.name());
     Some(Check::at_most(what, before, after, before + more))
+}
+
+/// Connections cut at the port that loses the largest share of its own more than today: each port may
+/// lose what all together may.
+fn hit_hardest(max_harm: f64, today: &Played, planned: &Played) -> Option<Check> {
+    let before = &today.truth.tally.ports;
+    let losses = planned.truth.tally.ports.iter().map(|(key, row)| {
+        let known = before.get(key).copied().unwrap_or_default();
+        let more = row.cut.saturating_sub(known.cut) as f64;
+        (more / known.inserts.max(1) as f64, key, row.cut, known)
+    });
+    let (_, (proto, port), after, known) = losses
+        .filter(|(share, ..)| *share > 0.0)
+        .max_by(|one, other| one.0.total_cmp(&other.0))?;
+    Some(Check::at_most(
+        format!("connections cut at {} port {port}", proto.name()),
+        known.cut as f64,
+        after as f64,
+        known.cut as f64 + max_harm * known.inserts as f64,
+    ))
 }

@@ -105,8 +105,8 @@ impl Play<'_> {
             return Err(ProofError::Interrupted);
         }
         let mut truth = truth.report(report.end());
-        for (&timer, &connections) in traffic.cuts() {
-            truth.tally.cut(timer, connections);
+        for (&cut, &connections) in traffic.cuts() {
+            truth.tally.cut(cut, connections);
         }
         Ok(Played {
             counts,

@@ -48,6 +48,8 @@ fn plan(mean: f64, peak: u64) -> PlanFile {
 /// Ten thousand connections that paused for half a minute in `TIME_WAIT`, of which so many died.
 fn played(counts: &[u64], deaths: u64) -> Played {
     let mut tally = Tally::default();
+    let port = tally.ports.entry((Proto::Tcp, 80)).or_default();
+    port.inserts = 10_000;
     for _ in 0..10_000 {
         tally.inserted(Proto::Tcp, false);
         tally.longest(Timer::TcpTimeWait, Span::exactly(7_500));
@@ -117,7 +119,10 @@ fn what_is_off_fails() {
 fn the_bound_on_cut_connections_is_kept_to_the_last_one() {
     let cutting = |connections| {
         let mut planned = played(&[1_000, 1_000, 1_000], 9_000);
-        planned.truth.tally.cut(Timer::TcpTimeWait, connections);
+        planned
+            .truth
+            .tally
+            .cut((Timer::TcpTimeWait, Proto::Tcp, 80), connections);
         planned
     };
     let nothing: [&str; 0] = [];
@@ -127,8 +132,32 @@ fn the_bound_on_cut_connections_is_kept_to_the_last_one() {
     assert_eq!(failed(&plan, &today(), &cutting(4)), too_many);
     // Those whom today's settings cut are none of the plan's.
     let mut already = today();
-    already.truth.tally.cut(Timer::TcpTimeWait, 2);
+    already
+        .truth
+        .tally
+        .cut((Timer::TcpTimeWait, Proto::Tcp, 80), 2);
     assert_eq!(failed(&plan, &already, &cutting(5)), nothing);
+}
+
+#[test]
+fn no_port_is_hit_harder_than_all_may_be() {
+    let mut today = today();
+    let pool = today
+        .truth
+        .tally
+        .ports
+        .entry((Proto::Tcp, 5432))
+        .or_default();
+    pool.inserts = 2_000;
+    let mut planned = played(&[1_000, 1_000, 1_000], 9_000);
+    let nothing: [&str; 0] = [];
+    let plan = plan(1_000.0, 1_000);
+    let pool = (Timer::TcpTimeWait, Proto::Tcp, 5432);
+    planned.truth.tally.cut(pool, 2);
+    assert_eq!(failed(&plan, &today, &planned), nothing);
+    planned.truth.tally.cut(pool, 1);
+    let too_many = ["connections cut at tcp port 5432"];
+    assert_eq!(failed(&plan, &today, &planned), too_many);
 }
 
 #[test]

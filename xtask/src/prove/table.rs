@@ -5,7 +5,7 @@ use super::{Check, Done};
 /// Checks with a column of their own, by how they begin.
 const MEAN: &str = "entries on average";
 const PEAK: &str = "entries at the peak";
-const CUT: &str = "connections cut";
+const CUT: &str = "connections cut by";
 
 /// A line for each proof, then one for each thing that does not hold.
 pub fn text(done: &[Done]) -> String {
@@ -27,6 +27,9 @@ pub fn text(done: &[Done]) -> String {
         let (kernel, name) = (&it.kernel, &it.name);
         match &it.proof {
             Ok(proof) => {
+                if proof.changes.is_empty() {
+                    text += &format!("{kernel} {name}: the plan changes nothing\n");
+                }
                 for check in proof.checks.iter().filter(|check| !check.holds) {
                     let Check {
                         what,
@@ -67,6 +70,7 @@ fn columns(checks: &[Check]) -> String {
             format!("{predicted:>9.0} {:>9.0} {off:>+5.1} %", check.measured)
         })
     };
+    // By timer, and not once more by port.
     let cuts = checks.iter().filter(|check| check.what.starts_with(CUT));
     let (cut, most) = cuts.fold((0.0, 0.0), |(cut, most), check| {
         (cut + check.measured, most + check.most.floor())
@@ -80,7 +84,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::prove::Proof;
+    use crate::prove::{Change, Proof};
 
     #[test]
     fn what_does_not_hold_is_said_below() {
@@ -104,7 +108,11 @@ mod tests {
                 kernel: "6.12".to_owned(),
                 name: "dns".to_owned(),
                 took: Duration::from_secs(42),
-                proof: Ok(Proof { checks, holds }),
+                proof: Ok(Proof {
+                    changes: vec![Change {}],
+                    checks,
+                    holds,
+                }),
             }
         };
         let good = text(&[done(1_010.0)]);

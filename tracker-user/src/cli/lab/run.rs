@@ -126,8 +126,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let watched = watcher.map(Watcher::finish).transpose()?;
     drop(topology);
     let mut truth = truth.report(report.end());
-    for (&timer, &connections) in traffic.cuts() {
-        truth.tally.cut(timer, connections);
+    for (&cut, &connections) in traffic.cuts() {
+        truth.tally.cut(cut, connections);
     }
     if let Some(path) = &args.truth {
         truth.save(path)?;

@@ -28,7 +28,7 @@ pub use builtin::{BUILTIN, Builtin};
 pub use error::ScenarioError;
 pub use spread::{Number, Seconds, Spread, Time, Unit};
 pub use timeouts::Timeouts;
-pub use traffic::{Overrides, Rate, Traffic, room};
+pub use traffic::{Cut, Overrides, Rate, Traffic, room};
 pub use tuples::{Clients, Tuples};
 
 use super::script::Program;

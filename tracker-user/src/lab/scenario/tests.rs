@@ -333,7 +333,12 @@ fn who_goes_on_after_the_entry_has_expired_is_cut_once() {
         let scenario = Scenario::parse("cut", &text).unwrap();
         let mut traffic = scenario.traffic(1, &Overrides::default()).unwrap();
         traffic.by_ref().for_each(drop);
-        traffic.cuts().clone().into_iter().collect::<Vec<_>>()
+        let cuts = traffic.cuts().iter();
+        cuts.map(|(&(timer, _, port), &count)| {
+            assert_eq!(port, 80);
+            (timer, count)
+        })
+        .collect::<Vec<_>>()
     };
     let again = "{ pause = '40s' }, { request = {} }";
     let twice = format!("['handshake', 'request', {again}, {again}]");

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::str::FromStr;
 use std::time::Duration;
 
-use tracker_common::Timer;
+use tracker_common::{Proto, Timer};
 
 use super::arrival::{Arrival, Times, check_rate};
 use super::{Population, Scenario, ScenarioError};
-use crate::lab::packet::Due;
+use crate::lab::packet::{Due, Tuple};
 use crate::lab::random::{Chance, mix};
 use crate::lab::script::Connection;
 
@@ -59,8 +59,12 @@ pub struct Traffic<'a> {
     arrivals: Vec<Arrivals>,
     under_way: BinaryHeap<Reverse<Waiting>>,
     begun: u32,
-    cuts: BTreeMap<Timer, u64>,
+    cuts: BTreeMap<Cut, u64>,
 }
+
+/// Whose connections went on after their entry had expired: the timer that let it expire, and the
+/// servers' port.
+pub type Cut = (Timer, Proto, u16);
 
 /// Arrivals of a population.
 #[derive(Debug)]
@@ -255,16 +259,19 @@ impl Traffic<'_> {
         self.begun
     }
 
-    /// Connections that went on after their entry had expired, by the timer that let it expire.
+    /// Connections that went on after their entry had expired.
     #[must_use]
-    pub fn cuts(&self) -> &BTreeMap<Timer, u64> {
+    pub fn cuts(&self) -> &BTreeMap<Cut, u64> {
         &self.cuts
     }
 
     /// Counts a connection that was cut, as soon as it tries to go on.
     fn note(&mut self, connection: &mut Connection) {
         if let Some(timer) = connection.newly_cut() {
-            *self.cuts.entry(timer).or_default() += 1;
+            let Tuple {
+                proto, server_port, ..
+            } = *connection.tuple();
+            *self.cuts.entry((timer, proto, server_port)).or_default() += 1;
         }
     }
 

@@ -107,6 +107,12 @@ impl Connection {
         self.out.pop_front()
     }
 
+    /// Between whom it is.
+    #[must_use]
+    pub const fn tuple(&self) -> &Tuple {
+        &self.tuple
+    }
+
     /// The timer that cut the connection; only once, however often it was.
     pub fn newly_cut(&mut self) -> Option<Timer> {
         let Cut::Under(timer) = self.cut else {

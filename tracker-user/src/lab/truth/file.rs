@@ -39,7 +39,7 @@ pub struct Packets {
 /// | `states[]` | `name`, `entered`, `moved_on`, `expired`, `killed`, `residency` |
 /// | `timers[]` | `name`, `resumed_gaps`, `max_gap`, `expired`; `cut`: connections that went on after that |
 /// | `deaths[]` | `state`, `reason`, `count` |
-/// | `ports[]` | `proto`, `port`, `inserts`, `deaths`, `entry_seconds`: at least and at most |
+/// | `ports[]` | `proto`, `port`, `inserts`, `deaths`, `entry_seconds`: at least and at most; `cut` |
 /// | `lifetime` | insert to death |
 ///
 /// Times (`residency`, `resumed_gaps`, `max_gap`, `lifetime`) are lists of `[low, high, count]`:
@@ -152,6 +152,8 @@ struct PortRow {
     inserts: u64,
     deaths: u64,
     entry_seconds: (f64, f64),
+    #[serde(default)]
+    cut: u64,
 }
 
 impl TruthFile {
@@ -262,6 +264,7 @@ impl TruthFile {
                     inserts: row.inserts,
                     deaths: row.deaths,
                     entry_seconds: (seconds(row.presence.low), seconds(row.presence.high)),
+                    cut: row.cut,
                 })
                 .collect(),
             lifetime: times(&tally.lifetime),
@@ -328,6 +331,7 @@ impl TruthFile {
                 inserts: row.inserts,
                 deaths: row.deaths,
                 presence: span(low, high),
+                cut: row.cut,
             };
             let proto = named(&row.proto, Proto::from_name)?;
             tally.ports.insert((proto, row.port), tallied);

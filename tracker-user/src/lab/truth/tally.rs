@@ -63,6 +63,8 @@ pub struct PortTally {
     pub deaths: u64,
     /// Jiffies that those which died were in the table, up to their expiry.
     pub presence: Span,
+    /// Connections that went on after their entry had expired.
+    pub cut: u64,
 }
 
 /// Everything that is counted of entries.
@@ -128,9 +130,10 @@ impl Tally {
         self.timers.entry(timer).or_default().expired += 1;
     }
 
-    /// A timer cut so many connections.
-    pub fn cut(&mut self, timer: Timer, connections: u64) {
+    /// A timer cut so many connections towards a port.
+    pub fn cut(&mut self, (timer, proto, port): (Timer, Proto, u16), connections: u64) {
         self.timers.entry(timer).or_default().cut += connections;
+        self.ports.entry((proto, port)).or_default().cut += connections;
     }
 
     /// Entries that were inserted.
