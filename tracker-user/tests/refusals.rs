@@ -138,6 +138,22 @@ fn wrong_words_are_refused_before_anything_is_made() {
             "give --threads",
         ),
         (&["lab", "run", "dns", "--seed", "x"], "--seed"),
+        (
+            &["lab", "run", "dns", "--set", "udp_timeout"],
+            "`udp_timeout` sets nothing. Write",
+        ),
+        (
+            &["lab", "run", "dns", "--set", "generic_timeout=5"],
+            "no setting is named `generic_timeout`. Name",
+        ),
+        (
+            &["lab", "prove", "dns"],
+            "dns has no [proof] that can be: the table is missing. See",
+        ),
+        (
+            &["lab", "prove", "dns", "--plan", bad],
+            "bad.toml is no whole plan",
+        ),
     ] {
         let said = program.refused(words, USAGE).unwrap();
         assert!(said.contains(says), "{words:?}: {said}");
