@@ -6,10 +6,12 @@ use crate::{
     analysis::advice::file::PlanFileError,
     apply::ApplyError,
     bench::BenchError,
+    guest::GuestError,
     lab::{
         net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
     },
     proof::ProofError,
+    replay::ReplayError,
     settings::AssignmentError,
     source::{SourceError, ebpf::StartError},
 };
@@ -89,11 +91,14 @@ pub fn of(error: &anyhow::Error) -> Exit {
         of_run(run)
     } else if let Some(proof) = error.downcast_ref::<ProofError>() {
         of_proof(proof)
+    } else if let Some(guest) = error.downcast_ref::<GuestError>() {
+        of_guest(guest)
     } else if let Some(watch) = error.downcast_ref::<WatchError>() {
         of_watch(watch)
     } else if error.is::<UsageError>()
         || error.is::<ScenarioError>()
         || error.is::<PlanFileError>()
+        || error.is::<ReplayError>()
         || error.is::<AssignmentError>()
     {
         Exit::Usage
@@ -121,6 +126,14 @@ fn of_bench(error: &BenchError) -> Exit {
         BenchError::Scenario(_) => Exit::Usage,
         BenchError::Net(_) | BenchError::Unreadable(_) => Exit::CannotObserve,
         BenchError::Run(run) => of_run(run),
+        _ => Exit::Failed,
+    }
+}
+
+fn of_guest(error: &GuestError) -> Exit {
+    match error {
+        GuestError::Missing(_) => Exit::CannotObserve,
+        GuestError::Release(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }

@@ -8,17 +8,21 @@ mod guard;
 mod lab;
 mod live;
 mod profile;
+mod prove;
 mod recommend;
 mod rollback;
 mod show;
 mod signals;
 mod stop;
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use exit::Exit;
+use exit::{Exit, UsageError};
 
 /// Profiles Linux connection tracking and recommends its settings from what it saw.
 #[derive(Parser)]
@@ -43,6 +47,8 @@ enum Command {
     Apply(apply::Args),
     /// Restore the values from before a plan was applied
     Rollback(rollback::Args),
+    /// Try a plan on a real kernel in a virtual machine, with traffic like what was recorded
+    Prove(prove::Args),
     /// Make known traffic between namespaces of its own
     #[command(subcommand)]
     Lab(lab::Command),
@@ -98,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Recommend(args) => recommend::run(args),
         Command::Apply(args) => apply::run(args, cli.log_level),
         Command::Rollback(args) => rollback::run(args),
+        Command::Prove(args) => prove::run(args),
         Command::Lab(command) => lab::run(command),
         Command::Bench(args) => bench::run(args),
     };
@@ -130,6 +137,23 @@ fn write(text: &str) -> std::io::Result<()> {
         out.write_all(b"\n")?;
     }
     out.flush()
+}
+
+/// Writes a file whole or not at all.
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    std::fs::write(&new, text)
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|error| {
+            // What could not be written whole is not left behind.
+            let _ = std::fs::remove_file(&new);
+            anyhow::anyhow!(
+                "{} cannot be written: {error}. Name a file in a folder that you may write",
+                path.display()
+            )
+        })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, print};
+use super::{Exit, print, write_file};
 use crate::{
     analysis::advice::{self, Policy, Request},
     recording::Recording,
@@ -56,27 +56,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let text = plan::render(&plan, args.format, &style);
     match &args.output {
-        Some(path) => write(path, &text)?,
+        Some(path) => write_file(path, &text)?,
         None => print(&text)?,
     }
     Ok(Exit::Done)
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    std::fs::write(&new, text)
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(|error| {
-            // What could not be written whole is not left behind.
-            let _ = std::fs::remove_file(&new);
-            anyhow::anyhow!(
-                "{} cannot be written: {error}. Name a file in a folder that you may write",
-                path.display()
-            )
-        })
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -1,6 +1,6 @@
 //! What was promised against what came.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracker_common::Timer;
 
 use super::Played;
@@ -20,7 +20,7 @@ const MEAN: f64 = 0.05;
 const PEAK: f64 = 0.10;
 
 /// One thing that was promised.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Check {
     /// What is counted.
     pub what: String,

@@ -17,7 +17,7 @@ mod tests;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use check::Check;
 pub use error::ProofError;
@@ -46,7 +46,7 @@ pub struct Question<'a> {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Proof {
     /// Version of this shape.
     pub schema_version: u32,
@@ -69,7 +69,7 @@ pub struct Proof {
 }
 
 /// A setting that the plan changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Change {
     /// Full name.
     pub name: String,
@@ -110,7 +110,7 @@ pub fn prove(
     let watch = question.plan.is_none().then_some(recording.as_path());
     let today = play.run(scenario, watch)?;
     let plan = match question.plan {
-        Some(plan) => plan,
+        Some(plan) => transferred(plan, &today),
         None => make_plan(&terms, &recording, question.folder)?,
     };
     tell(Step::Planned(scenario.duration));
@@ -130,6 +130,17 @@ pub fn prove(
         holds: checks.iter().all(|check| check.holds),
         checks,
     })
+}
+
+/// A plan that was made of other traffic predicts of this one the same share of what there is today.
+fn transferred(mut plan: PlanFile, today: &Played) -> PlanFile {
+    let share = |is: f64, was: f64| if was > 0.0 { is / was } else { 1.0 };
+    let seen = &plan.observed;
+    let mean = share(today.mean(), seen.count_mean);
+    let peak = share(today.peak() as f64, seen.count_peak as f64);
+    plan.predicted.count_mean *= mean;
+    plan.predicted.count_peak = libm::round(plan.predicted.count_peak as f64 * peak) as u64;
+    plan
 }
 
 fn changes(plan: &PlanFile) -> Vec<Change> {

@@ -221,7 +221,7 @@ pub enum Do {
     },
     /// Data, or datagrams, or echoes, from time to time: the first at once, the last at the end.
     Talk {
-        /// For how long, if not for less than one pause.
+        /// For how long.
         lasts: Spread<Seconds>,
         /// The longest pause; the others are as long, or a little shorter to come out even.
         pause: Spread<Seconds>,

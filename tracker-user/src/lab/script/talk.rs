@@ -24,10 +24,10 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    /// One that lasts so long, or as long as its longest pause if that is more.
+    /// One that lasts so long, with pauses of that length or a little shorter.
     pub fn new(lasts: Duration, pause: Duration, says: Do) -> Self {
-        let first = pause.max(lasts / MOST_PAUSES);
-        let rest = lasts.saturating_sub(first);
+        let first = pause.max(lasts / MOST_PAUSES).min(lasts);
+        let rest = lasts - first;
         let others = match first.as_nanos() {
             0 => 0,
             first => rest.as_nanos().div_ceil(first) as u32,
@@ -95,7 +95,7 @@ mod tests {
     fn the_longest_pause_comes_once_and_the_end_in_time() {
         assert_eq!(pauses(100, 40), [0, 40, 30, 30]);
         assert_eq!(pauses(80, 40), [0, 40, 40]);
-        assert_eq!(pauses(10, 40), [0, 40]);
+        assert_eq!(pauses(10, 40), [0, 10]);
         assert_eq!(pauses(0, 0), [0]);
         let often = pauses(1_000_000, 0);
         assert_eq!(often.len(), 10_001);

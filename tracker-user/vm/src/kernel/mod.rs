@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 
 pub(crate) use archive::modules_archive;
 pub(crate) use modules::Modules;
-pub use store::get;
+pub use store::{get, series};
 
 /// A kernel whose files are on this machine.
 #[derive(Debug, Clone)]

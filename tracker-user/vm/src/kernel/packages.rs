@@ -34,6 +34,17 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The series, in whatever flavour.
+    pub fn series(&self) -> String {
+        let mut parts = self.version.split(|it: char| !it.is_ascii_digit());
+        let (major, minor) = (parts.next(), parts.next());
+        format!(
+            "{}.{}",
+            major.unwrap_or_default(),
+            minor.unwrap_or_default()
+        )
+    }
+
     /// Whether this is of the series, in the flavour that is booted.
     pub fn is_of_series(&self, series: &str) -> bool {
         let follows = self

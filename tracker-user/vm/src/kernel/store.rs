@@ -30,6 +30,30 @@ pub fn get(spec: &Spec, cache: &Cache) -> Result<Kernel> {
     }
 }
 
+/// The series that Debian has kernels of, or those that are kept here if that cannot be asked.
+///
+/// # Errors
+/// When neither is known.
+pub fn series(cache: &Cache) -> Result<Vec<String>> {
+    let store = Store {
+        dir: cache.kernels(),
+        cache,
+    };
+    let mut known = store.index();
+    if known.is_empty() {
+        fs::create_dir_all(&store.dir)?;
+        let _lock = store.cache.lock("kernels")?;
+        known = match (store.refresh(), store.kept()) {
+            (Err(err), kept) if kept.is_empty() => return Err(err),
+            (Ok(found), _) | (Err(_), found) => found,
+        };
+    }
+    let bootable = known.iter().filter(|it| it.is_of_series(&it.series()));
+    let mut series: Vec<String> = bootable.map(Candidate::series).collect();
+    series.dedup();
+    Ok(series)
+}
+
 struct Store<'a> {
     dir: PathBuf,
     cache: &'a Cache,

@@ -1,0 +1,130 @@
+//! `tracker prove`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Exit, UsageError, lab::WantedArgs, print, write_file};
+use crate::{
+    analysis::advice::file::PlanFile,
+    guest::{self, Spec, Task},
+    recording::Recording,
+    replay::{self, Replay},
+    report::{self, Style},
+    units,
+};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A recording, as tracker profile writes it
+    #[arg(value_name = "RECORDING")]
+    recording: PathBuf,
+    /// The plan that was made from it, as tracker recommend --format json writes it
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+    /// The kernel to boot: a series such as 6.12, or an image [default: the recording's series, or
+    /// the nearest of Debian's]
+    #[arg(long, value_name = "SERIES|IMAGE[:MODULES]")]
+    kernel: Option<Spec>,
+    #[command(flatten)]
+    wanted: WantedArgs,
+    /// The same seed gives the same connections
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Leave the scenario and the proof in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Plays what was recorded on a kernel in a virtual machine, under today's settings and the plan's.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let wanted = args.wanted.wanted()?;
+    let recording = Recording::open(&args.recording)?;
+    let plan = PlanFile::open(&args.plan)?;
+    belongs(&plan, &recording)?;
+    let wanted = replay::Wanted {
+        max_harm: Some(plan.max_harm),
+        ..wanted
+    };
+    let replay = replay::scenario(&recording, &wanted)?;
+    guest::check()?;
+    let kernel = match &args.kernel {
+        Some(kernel) => kernel.clone(),
+        None => kernel_of(&recording)?,
+    };
+    say(&replay, &kernel);
+    let nowhere = tempfile::tempdir().context("no folder can be made. Make room in /tmp")?;
+    let folder = args.keep.as_deref().unwrap_or(nowhere.path());
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
+    let scenario = folder.join("recorded.toml");
+    write_file(&scenario, &replay.text)?;
+    let proof = guest::prove(&Task {
+        kernel: &kernel,
+        scenario: &scenario,
+        plan: &args.plan,
+        seed: args.seed,
+        keep: args.keep.clone(),
+    })?;
+    let json = report::proof::json(&proof);
+    keep(args.keep.as_deref(), &json)?;
+    print(&if args.json {
+        json
+    } else {
+        report::proof::table(&proof, Style::of(&std::io::stdout()))
+    })?;
+    Ok(if proof.holds {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// The plan was made of what this recording is of.
+fn belongs(plan: &PlanFile, recording: &Recording) -> anyhow::Result<()> {
+    let seen = &recording.description;
+    let is_same = match (&plan.machine.id, &seen.machine) {
+        (Some(planned), Some(seen)) => planned == seen,
+        _ => plan.machine.host == seen.host,
+    };
+    if is_same {
+        return Ok(());
+    }
+    let said = format!(
+        "the plan is for {}, and the recording of {}. Give the recording that the plan was made from",
+        plan.machine.host, seen.host
+    );
+    Err(UsageError(said).into())
+}
+
+fn kernel_of(recording: &Recording) -> anyhow::Result<Spec> {
+    let release = &recording.description.kernel;
+    let (kernel, is_other) = guest::kernel_for(release)?;
+    if is_other {
+        eprintln!(
+            "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest"
+        );
+    }
+    Ok(kernel)
+}
+
+fn say(replay: &Replay, kernel: &Spec) {
+    for left_out in &replay.left_out {
+        eprintln!("tracker: left out: {left_out}");
+    }
+    let share = units::percent(replay.scale);
+    let length = units::duration(replay.duration);
+    eprintln!(
+        "tracker: booting kernel {kernel}, to play {length} of what was seen, {share} of it, twice"
+    );
+}
+
+fn keep(folder: Option<&Path>, proof: &str) -> anyhow::Result<()> {
+    folder.map_or(Ok(()), |folder| {
+        write_file(&folder.join("proof.json"), proof)
+    })
+}

@@ -1,0 +1,160 @@
+//! This program on another kernel: in a virtual machine of a distribution's kernel.
+
+mod nearest;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tracker_vm::{Added, Request, cache::Cache, kernel, process};
+
+pub use nearest::{Series, nearest};
+pub use tracker_vm::kernel::Spec;
+
+use crate::proof::Proof;
+
+/// Many times what a proof takes.
+const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+/// Memory of the guest in MiB: room for some million entries beside the program.
+const MEMORY: u32 = 2048;
+
+/// What is to be proven in a guest.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// The kernel to boot.
+    pub kernel: &'a Spec,
+    /// The scenario's file.
+    pub scenario: &'a Path,
+    /// The plan's file.
+    pub plan: &'a Path,
+    /// The same seed gives the same connections.
+    pub seed: u64,
+    /// Where the guest's files are brought back to.
+    pub keep: Option<PathBuf>,
+}
+
+/// Nothing came of a guest.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// This machine has not what a guest needs.
+    #[error(
+        "a virtual machine needs {0}, which this machine has not. Type: apt-get install \
+         --no-install-recommends {0}"
+    )]
+    Missing(String),
+    /// A kernel's release that names no series.
+    #[error("`{0}` names no series of kernels. Give one with --kernel, such as 6.12")]
+    Release(String),
+    /// The guest ended otherwise.
+    #[error("in the virtual machine {0}. See above for what it says")]
+    Ended(String),
+    /// What the guest printed is no proof.
+    #[error("the virtual machine printed no proof: {0}. See above for what it says")]
+    Unreadable(#[from] serde_json::Error),
+    /// It could not be booted.
+    #[error("{0:#}")]
+    Vm(anyhow::Error),
+}
+
+impl GuestError {
+    fn vm(error: impl Into<anyhow::Error>) -> Self {
+        Self::Vm(error.into())
+    }
+}
+
+/// The kernel of Debian's that is nearest to a release, and whether it is of another series.
+///
+/// # Errors
+/// [`GuestError`], when the release is none or Debian's kernels are not known.
+pub fn kernel_for(release: &str) -> Result<(Spec, bool), GuestError> {
+    let wanted = Series::of(release).ok_or_else(|| GuestError::Release(release.to_owned()))?;
+    let cache = Cache::of_this_user().map_err(GuestError::vm)?;
+    let known = kernel::series(&cache).map_err(GuestError::vm)?;
+    let known: Vec<Series> = known.iter().filter_map(|it| Series::of(it)).collect();
+    let found = nearest(wanted, &known).unwrap_or(wanted);
+    Ok((Spec::Series(found.to_string()), found != wanted))
+}
+
+/// Everything is here that a guest needs.
+///
+/// # Errors
+/// [`GuestError::Missing`].
+pub fn check() -> Result<(), GuestError> {
+    let missing: Vec<&str> = process::missing().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(GuestError::Missing(missing.join(" ")))
+}
+
+/// Boots the kernel and proves the plan there, with this very program.
+///
+/// # Errors
+/// [`GuestError`].
+pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
+    check()?;
+    let cache = Cache::of_this_user().map_err(GuestError::vm)?;
+    let program = std::env::current_exe().map_err(GuestError::vm)?;
+    let added = |host: &Path, guest: &str| Added {
+        host: host.to_owned(),
+        guest: guest.into(),
+    };
+    let add = vec![
+        added(&program, "/usr/bin/tracker"),
+        added(task.scenario, "/recorded.toml"),
+        added(task.plan, "/plan.json"),
+    ];
+    let seed = task.seed.to_string();
+    let command = [
+        "tracker",
+        "lab",
+        "prove",
+        "/recorded.toml",
+        "--plan",
+        "/plan.json",
+        "--seed",
+        &seed,
+        "--json",
+        "--keep",
+        "/out",
+    ];
+    let mut request = Request::warp(command, add, TIMEOUT);
+    request.machine.mem = MEMORY;
+    request.out.clone_from(&task.keep);
+    let said = Kept::default();
+    let outcome = tracker_vm::run(task.kernel, &request, &cache, Box::new(said.clone()));
+    let outcome = outcome.map_err(GuestError::vm)?;
+    let said = said.take();
+    // A proof that does not hold is one as well.
+    if outcome.code() > 1 || said.is_empty() {
+        return Err(GuestError::Ended(outcome.to_string()));
+    }
+    Ok(serde_json::from_slice(&said)?)
+}
+
+/// Keeps what a guest says.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! A recording becomes a scenario: connections like those that were seen, for the lab to make.
+//!
+//! For each protocol and destination port it has a population that arrives as connections did, opens,
+//! talks, pauses, falls silent or closes as often, and for as long, as the recording says. What the
+//! recording tells only of the whole namespace is taken to be the same for all its ports, but for how
+//! long entries were in the table and their longest pauses, which it has for each.
+
+mod closing;
+mod course;
+mod datagrams;
+mod kind;
+mod measured;
+mod seen;
+mod size;
+mod target;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::time::Duration;
+
+use tracker_common::{Proto, Timer};
+
+use crate::{
+    lab::scenario::{ScenarioError, Timeouts},
+    recording::{NamespaceRecord, Recording},
+    units,
+};
+use course::Course;
+use seen::Seen;
+use write::File;
+
+/// How a recording is to be played.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Name or inode number of the namespace; the one with most inserts if left out.
+    pub namespace: Option<String>,
+    /// Share of the connections; as many as the lab plays in some minutes if left out.
+    pub scale: Option<f64>,
+    /// How much of the watch, at most; [`LONGEST`] if left out.
+    pub duration: Option<Duration>,
+    /// Share of connections that a plan may cut, for a proof; one of 10,000 if left out.
+    pub max_harm: Option<f64>,
+}
+
+/// How much of a watch is played, unless it is asked for more.
+pub const LONGEST: Duration = Duration::from_secs(2 * 3600);
+
+/// A scenario made of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replay {
+    /// The scenario's file.
+    pub text: String,
+    /// The namespace that it plays.
+    pub namespace: String,
+    /// How much of the watch it plays.
+    pub duration: Duration,
+    /// Share of the connections that it plays.
+    pub scale: f64,
+    /// What it does not play, a sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// A recording cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// It has no such namespace.
+    #[error("the recording has no namespace `{name}`, but {known}. Name one of them")]
+    Namespace {
+        /// What was asked for.
+        name: String,
+        /// Those that it has.
+        known: String,
+    },
+    /// Nothing that can be played was seen.
+    #[error(
+        "no connection of TCP, UDP or ICMP began during the watch, so there is nothing to play. \
+         Record for longer, or while there is traffic"
+    )]
+    Nothing,
+    /// What was made is no scenario.
+    #[error("what was made of the recording cannot be played: {0}")]
+    Scenario(#[from] ScenarioError),
+}
+
+/// Makes a scenario of a recording.
+///
+/// # Errors
+/// When the recording has nothing to play, or not the namespace that is wanted.
+pub fn scenario(recording: &Recording, wanted: &Wanted) -> Result<Replay, ReplayError> {
+    let record = namespace(recording, wanted.namespace.as_deref())?;
+    let seen = Seen {
+        record,
+        watch: recording.duration.as_secs_f64(),
+    };
+    let kinds = [
+        tcp::kinds(&seen),
+        datagrams::udp(&seen),
+        datagrams::echoes(&seen),
+    ]
+    .concat();
+    if kinds.is_empty() {
+        return Err(ReplayError::Nothing);
+    }
+    let course = Course::of(recording, record, wanted.duration.unwrap_or(LONGEST));
+    let mut file = File {
+        description: String::new(),
+        settings: settings(&seen),
+        course: &course,
+        kinds: &kinds,
+        scale: 1.0,
+        max_harm: wanted.max_harm.unwrap_or(1e-4),
+    };
+    file.description = description(recording, record, &course);
+    file.scale = match wanted.scale {
+        Some(scale) => scale,
+        None => size::scale(&file)?,
+    };
+    Ok(Replay {
+        text: file.to_string(),
+        namespace: record.name.clone(),
+        duration: course.length,
+        scale: file.scale,
+        left_out: left_out(recording, record, &course),
+    })
+}
+
+fn namespace<'a>(
+    recording: &'a Recording,
+    name: Option<&str>,
+) -> Result<&'a NamespaceRecord, ReplayError> {
+    let all = &recording.namespaces;
+    let Some(name) = name else {
+        let busiest = all.iter().max_by_key(|it| it.counters.inserted());
+        return busiest.ok_or(ReplayError::Nothing);
+    };
+    let found = all
+        .iter()
+        .find(|it| it.name == name || it.inum.to_string() == name);
+    found.ok_or_else(|| ReplayError::Namespace {
+        name: name.to_owned(),
+        known: all
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+/// The namespace's timers and the table's size, as far as a scenario has them.
+fn settings(seen: &Seen<'_>) -> Vec<(String, u64)> {
+    let known = Timeouts::default();
+    let timers = Timer::ALL.iter().filter(|timer| known.has(**timer));
+    let timers = timers.map(|timer| (timer.name().to_owned(), seen.timeout(*timer) as u64));
+    let table = seen.record.table.unwrap_or_default();
+    let sizes = [("max", table.max), ("buckets", table.buckets)];
+    let sizes = sizes.map(|(name, size)| (name.to_owned(), size));
+    timers
+        .chain(sizes)
+        .filter(|(_, value)| *value > 0)
+        .collect()
+}
+
+fn description(recording: &Recording, record: &NamespaceRecord, course: &Course) -> String {
+    format!(
+        "As recorded on {} ({}), namespace {}: {} of {}.",
+        recording.description.host,
+        recording.description.kernel,
+        record.name,
+        units::duration(course.length),
+        units::duration(recording.duration),
+    )
+}
+
+/// What the lab cannot make, or was not to.
+fn left_out(recording: &Recording, record: &NamespaceRecord, course: &Course) -> Vec<String> {
+    let mut left_out = Vec::new();
+    let others = recording.namespaces.len().saturating_sub(1) as u64;
+    if others > 0 {
+        let others = units::plural(others, "other namespace", "other namespaces");
+        left_out.push(format!(
+            "{others} of the recording: only {} is played",
+            record.name
+        ));
+    }
+    for proto in [
+        Proto::Gre,
+        Proto::Sctp,
+        Proto::Udplite,
+        Proto::Dccp,
+        Proto::Other,
+    ] {
+        let inserts = record.counters.inserts[proto.id()];
+        if inserts > 0 {
+            let entries = units::plural(inserts, "entry", "entries");
+            left_out.push(format!("{entries} of protocol {}", proto.name()));
+        }
+    }
+    if course.length + Duration::from_secs(60) < recording.duration {
+        let (played, all) = (
+            units::duration(course.length),
+            units::duration(recording.duration),
+        );
+        left_out.push(format!(
+            "all but {played} of {all}, about the highest count"
+        ));
+    }
+    left_out
+}
