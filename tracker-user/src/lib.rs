@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod apply;
 pub mod bench;
 pub mod cli;
+pub mod doctor;
 pub mod guest;
 pub mod kernel;
 pub mod lab;

@@ -3,6 +3,7 @@
 mod apply;
 mod bench;
 mod child;
+mod doctor;
 mod exit;
 mod guard;
 mod lab;
@@ -37,6 +38,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show what this machine offers, who sets its connection tracking, and what to mend
+    Doctor(doctor::Args),
     /// Watch this machine's connection tracking and write a recording
     Profile(profile::Args),
     /// Show what a recording holds
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
         .format_timestamp(None)
         .init();
     let result = match &cli.command {
+        Command::Doctor(args) => doctor::run(args, cli.log_level),
         Command::Profile(args) => profile::run(args, cli.log_level),
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bench;
+pub mod doctor;
 pub mod lab;
 pub mod plan;
 pub mod proof;

@@ -203,3 +203,96 @@ impl Lowered {
         within.map(|(_, &count)| u64::from(count)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use tracker_common::{
+        Proto,
+        layout::{Counters, Losses},
+    };
+
+    use super::*;
+    use crate::apply::Place;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// A namespace with so many inserts, pickups and drops, and connections that came back after so
+    /// many seconds.
+    fn namespace(
+        inum: u32,
+        inserts: u64,
+        pickups: u64,
+        drops: u64,
+        returns: &[u64],
+    ) -> NamespaceSample {
+        let mut counters = Box::new(Counters::ZERO);
+        counters.inserts[Proto::Udp.id()] = inserts;
+        counters.pickups[Proto::Tcp.id()] = pickups;
+        counters.connections[Timer::Udp.id()] = inserts;
+        let mut histogram = Box::new(Histogram::ZERO);
+        for seconds in returns {
+            histogram.add(seconds * SECOND);
+        }
+        NamespaceSample {
+            inum,
+            name: inum.to_string(),
+            counters,
+            histograms: vec![(HistogramId::Return(Timer::Udp), histogram)],
+            table: None,
+            statistics: BTreeMap::from([(Statistic::Drop, drops)]),
+            sysctls: BTreeMap::new(),
+            live_at_start: 0,
+            live: 0,
+            ports: None,
+            strata: None,
+        }
+    }
+
+    fn sample(namespaces: Vec<NamespaceSample>) -> Sample {
+        Sample {
+            at: Duration::ZERO,
+            namespaces,
+            losses: Losses {
+                count: [0; tracker_common::Loss::SLOTS],
+            },
+        }
+    }
+
+    fn change(name: Name, before: u64, after: u64) -> Change {
+        let place = Place {
+            inum: 7,
+            name: "blue".to_owned(),
+        };
+        Change {
+            place,
+            name,
+            before,
+            after,
+        }
+    }
+
+    #[test]
+    fn only_what_came_since_and_what_the_change_can_have_cut_counts() {
+        let udp = change(Name::Timer(Timer::Udp), 30, 5);
+        let mut gauge = Gauge::new(std::slice::from_ref(&udp));
+        gauge.begin(&sample(vec![namespace(7, 100, 3, 1, &[10, 20])]));
+        gauge.read(&sample(vec![
+            namespace(7, 300, 4, 2, &[10, 20, 8, 12, 29, 40, 5000]),
+            namespace(8, 900, 90, 9, &[10]),
+        ]));
+        let count = |hits, trials| Count { hits, trials };
+        assert_eq!(gauge.count(Sign::Returns(Timer::Udp)), count(3, 200));
+        assert_eq!(gauge.count(Sign::Pickups), count(1, 200));
+        assert_eq!(gauge.count(Sign::Drop), count(1, 201));
+        // The table's size concerns every namespace.
+        let mut gauge = Gauge::new(&[udp, change(Name::Max, 10, 5)]);
+        gauge.begin(&sample(Vec::new()));
+        gauge.read(&sample(vec![
+            namespace(7, 1, 0, 0, &[]),
+            namespace(8, 9, 2, 0, &[]),
+        ]));
+        assert_eq!(gauge.count(Sign::Pickups), count(2, 10));
+    }
+}
