@@ -85,6 +85,16 @@ pub fn count(number: u64) -> String {
     }
 }
 
+/// A difference: `1,200`, `-75`; nothing of 0.
+#[must_use]
+pub fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    match number.unsigned_abs() {
+        0 => String::new(),
+        size => format!("{sign}{}", count(size)),
+    }
+}
+
 /// A rate, with as many digits as it deserves: `0.04`, `3.5`, `1,200`.
 #[must_use]
 pub fn rate(per_second: f64) -> String {

@@ -1,13 +1,15 @@
-//! What a recording says: sums and rates ([`Summary`]), and what to set because of it
-//! ([`advice`]).
+//! What a recording says: sums and rates ([`Summary`]), what to set because of it ([`advice`]), and
+//! what would follow ([`forecast`], [`whatif`]).
 //!
 //! Nothing here asks the machine anything: the same recording gives the same answer everywhere.
 
 pub mod advice;
 mod course;
+pub mod forecast;
 mod observed;
 mod rows;
 mod summary;
+pub mod whatif;
 
 pub use observed::Observed;
 pub use rows::{Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, TableSize, TimerRow};

@@ -15,6 +15,7 @@ mod rollback;
 mod show;
 mod signals;
 mod stop;
+mod whatif;
 
 use std::{
     path::{Path, PathBuf},
@@ -46,6 +47,8 @@ enum Command {
     Show(show::Args),
     /// Recommend settings from one or more recordings
     Recommend(recommend::Args),
+    /// Show what other settings would do, beside today's
+    Whatif(whatif::Args),
     /// Write a plan's values, and remember the old ones
     Apply(apply::Args),
     /// Restore the values from before a plan was applied
@@ -106,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Profile(args) => profile::run(args, cli.log_level),
         Command::Show(args) => show::run(args),
         Command::Recommend(args) => recommend::run(args),
+        Command::Whatif(args) => whatif::run(args),
         Command::Apply(args) => apply::run(args, cli.log_level),
         Command::Rollback(args) => rollback::run(args),
         Command::Prove(args) => prove::run(args),

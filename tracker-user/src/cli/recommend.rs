@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{Exit, print, write_file};
 use crate::{
-    analysis::advice::{self, Policy, Request},
+    analysis::advice::{self, Plan, Policy, Request, Warning},
+    kernel::{Root, legacy, machine},
     recording::Recording,
     report::{
         Style,
@@ -28,6 +29,12 @@ pub struct Args {
     /// Memory that the table may take, such as 512MiB [default: a share of the machine's]
     #[arg(long, value_name = "BYTES", value_parser = units::parse_bytes)]
     memory: Option<u64>,
+    /// How many times the traffic that was seen the table is to have room for
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    growth: f64,
+    /// The same for taking over another machine's traffic: 2 for a pair of equals
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
+    failover: f64,
     /// How to print the plan
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
@@ -47,8 +54,13 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         policy: args.policy,
         max_harm: args.max_harm,
         memory: args.memory,
+        growth: args.growth,
+        failover: args.failover,
     };
-    let plan = advice::plan(&recordings, &request);
+    let mut plan = advice::plan(&recordings, &request);
+    if args.format == Format::Sysctl {
+        plan.warnings.extend(old_names(&plan, &Root::machine()));
+    }
     let style = if args.output.is_some() {
         Style::default()
     } else {
@@ -62,12 +74,35 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What this machine's files set under names of long ago, if it is the machine that was watched: none
+/// of it has an effect, so it belongs into the new file.
+fn old_names(plan: &Plan, root: &Root) -> Option<Warning> {
+    plan.machine.id.as_ref()?;
+    if machine::identity(root) != plan.machine.id {
+        return None;
+    }
+    let lines: Vec<String> = legacy::find(root)
+        .into_iter()
+        .map(|it| format!("/{}:{}: {} is {} now", it.file, it.line, it.old, it.new))
+        .collect();
+    (!lines.is_empty()).then_some(Warning::Legacy(lines))
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
         _ => Err(
             "not a share between 0 and 1. Give for example 1e-4, one connection in 10,000"
                 .to_owned(),
+        ),
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err(
+            "not a factor from 1 to 1000. Give for example 1.5 for half as much again".to_owned(),
         ),
     }
 }

@@ -16,6 +16,10 @@ fn plan(mean: f64, peak: u64) -> PlanFile {
         "kernel": "6.12.0",
         "scope": "test",
         "namespaces": [],
+        "observed": {
+            "hosts": ["test"], "duration_s": 600.0, "inserts": 10_000, "deaths": 10_000,
+            "count_mean": mean, "count_peak": peak, "little_mean": mean,
+        },
         "settings": [{
             "name": "net.netfilter.nf_conntrack_tcp_timeout_time_wait",
             "current": 120,

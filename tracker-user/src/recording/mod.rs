@@ -18,6 +18,7 @@ mod record;
 mod schema;
 mod statistics;
 mod strata;
+mod timers;
 mod writer;
 
 #[cfg(test)]

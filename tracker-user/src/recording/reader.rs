@@ -8,13 +8,13 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tracker_common::{
-    Loss, Proto,
+    Loss, Proto, Timer,
     layout::{Counters, HistogramId, Losses},
 };
 
 use super::{
     CountSample, Distribution, Interval, NamespaceRecord, PortRecord, Recording, RecordingError,
-    blob, counters::Decoder, header, schema, statistics, strata,
+    blob, counters::Decoder, header, schema, statistics, strata, timers::Rest,
 };
 use crate::source::{Statistics, Table};
 
@@ -93,6 +93,7 @@ impl Reader {
             intervals,
             namespaces,
             losses,
+            rest: Rest::of(self.connection)?,
         })
     }
 
@@ -232,6 +233,8 @@ impl Reader {
                     count,
                     inserted,
                     destroyed,
+                    expired: by_timer(&counters.timer_expired),
+                    connections: by_timer(&counters.connections),
                 })
             },
         )?;
@@ -317,6 +320,12 @@ impl Reader {
         }
         Ok(losses)
     }
+}
+
+/// Those that are not 0.
+fn by_timer(counts: &[u64]) -> Vec<(Timer, u64)> {
+    let timers = Timer::ALL.iter().copied().zip(counts.iter().copied());
+    timers.filter(|&(_, count)| count > 0).collect()
 }
 
 fn counters(

@@ -10,7 +10,7 @@ use tracker_common::{
     layout::{Counters, HistogramId, Losses},
 };
 
-use super::Distribution;
+use super::{Distribution, timers::Rest};
 use crate::source::{Description, Statistics, Table};
 
 /// A whole recording, but for its histograms of single intervals.
@@ -28,6 +28,8 @@ pub struct Recording {
     pub namespaces: Vec<NamespaceRecord>,
     /// Totals.
     pub losses: Losses,
+    /// Where the rest is read from.
+    pub(super) rest: Rest,
 }
 
 /// Beginning and end of an interval, since the watch began.
@@ -81,7 +83,7 @@ pub struct NamespaceRecord {
 }
 
 /// One namespace in one interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CountSample {
     /// Index into [`Recording::intervals`].
     pub interval: usize,
@@ -91,6 +93,10 @@ pub struct CountSample {
     pub inserted: u64,
     /// Entries destroyed.
     pub destroyed: u64,
+    /// Of these, expired, by the timer that had run out; without those that had none.
+    pub expired: Vec<(Timer, u64)>,
+    /// Entries that were first seen under a timer, without timers that had none.
+    pub connections: Vec<(Timer, u64)>,
 }
 
 /// Entries of one destination port.

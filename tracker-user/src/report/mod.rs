@@ -8,5 +8,6 @@ pub mod plan;
 pub mod proof;
 pub mod show;
 mod style;
+pub mod whatif;
 
 pub use style::Style;

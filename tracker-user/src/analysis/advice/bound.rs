@@ -31,6 +31,27 @@ pub fn upper_95(hits: u64, trials: u64) -> f64 {
     high
 }
 
+/// Lower bound of a probability after `hits` of `trials`, with this confidence: the counterpart of
+/// [`upper_95`], the 1 - confidence quantile of Beta(hits, trials - hits + 1).
+#[must_use]
+pub fn lower(hits: u64, trials: u64, confidence: f64) -> f64 {
+    let hits = hits.min(trials);
+    if hits == 0 {
+        return 0.0;
+    }
+    let (a, b) = (hits as f64, (trials - hits) as f64 + 1.0);
+    let (mut low, mut high) = (0.0, hits as f64 / trials as f64);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if beta_reg(a, b, middle) < 1.0 - confidence {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 /// Most hits in `trials` that still bound the probability by `limit`; `None` if even none do.
 #[must_use]
 pub fn most_hits(trials: u64, limit: f64) -> Option<u64> {
@@ -78,6 +99,13 @@ mod tests {
                 "{hits} of {trials}: {got}"
             );
         }
+    }
+
+    #[test]
+    fn one_of_few_bounds_from_below() {
+        assert!((lower(1, 100, 0.95) - 5.128e-4).abs() < 1e-6);
+        assert!((lower(10, 10, 0.95) - 0.741_13).abs() < 1e-4);
+        assert!(lower(0, 10, 0.95) <= 0.0);
     }
 
     #[test]

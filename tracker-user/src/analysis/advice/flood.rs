@@ -6,7 +6,7 @@ use super::{Flood, FloodKind, Setting};
 
 /// Each kind of flood, and the timer that bounds its entries' stay: by Little's law a rate R keeps
 /// R × T entries in the table.
-const KINDS: [(FloodKind, Timer); 3] = [
+pub const KINDS: [(FloodKind, Timer); 3] = [
     (FloodKind::Syn, Timer::TcpSynSent),
     (FloodKind::AnsweredSyn, Timer::TcpSynRecv),
     (FloodKind::Udp, Timer::Udp),
@@ -14,7 +14,7 @@ const KINDS: [(FloodKind, Timer); 3] = [
 
 /// Rates that fill what the peak leaves of the table, before and after: each with its maximum and
 /// its peak. The time until the collector comes is left out, so a flood may need a little less.
-pub fn rates(timers: &[(Timer, Setting)], before: (u64, f64), after: (u64, f64)) -> Vec<Flood> {
+pub fn rates(timers: &[(Timer, Setting)], before: (u64, u64), after: (u64, u64)) -> Vec<Flood> {
     KINDS
         .iter()
         .filter_map(|&(kind, timer)| {
@@ -29,6 +29,6 @@ pub fn rates(timers: &[(Timer, Setting)], before: (u64, f64), after: (u64, f64))
 }
 
 /// Packets per second that fill a table of this maximum beside this peak.
-fn rate((max, peak): (u64, f64), seconds: u64) -> Option<f64> {
-    (max > 0).then(|| (max as f64 - peak).max(0.0) / seconds.max(1) as f64)
+fn rate((max, peak): (u64, u64), seconds: u64) -> Option<f64> {
+    (max > 0).then(|| max.saturating_sub(peak) as f64 / seconds.max(1) as f64)
 }

@@ -8,7 +8,7 @@ use crate::{analysis::Balance, source::Statistic};
 /// Rates of what a guard looks at, over all namespaces.
 pub fn normal(scene: &Scene<'_>) -> Guard {
     let all = &scene.all;
-    let counted = |it| all.rate(all.statistics.get(&it).copied().unwrap_or(0));
+    let counted = |it| all.rate(scene.counted(it));
     let returns = Timer::ALL
         .iter()
         .map(|&it| all.histogram(HistogramId::Return(it)).count())

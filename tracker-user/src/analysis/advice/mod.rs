@@ -8,14 +8,18 @@
 
 pub mod bound;
 pub mod file;
-mod flood;
+pub(super) mod flood;
 mod guard;
+pub(super) mod harm;
+mod interactions;
+pub(super) mod memory;
 mod plan;
 mod policy;
+mod returns;
 mod round;
-mod scene;
-mod table;
-mod timer;
+pub(super) mod scene;
+pub(super) mod table;
+pub(super) mod timer;
 mod warning;
 
 #[cfg(test)]
@@ -42,6 +46,10 @@ pub struct Request {
     pub max_harm: f64,
     /// Memory that the table may take, in bytes; `None` is a twentieth of the machine's.
     pub memory: Option<u64>,
+    /// The traffic that the table is to be large enough for, as a multiple of what was seen.
+    pub growth: f64,
+    /// The same where this machine takes over another one's traffic: 2 for a pair.
+    pub failover: f64,
 }
 
 impl Default for Request {
@@ -50,6 +58,8 @@ impl Default for Request {
             policy: Policy::default(),
             max_harm: 1e-4,
             memory: None,
+            growth: 1.0,
+            failover: 1.0,
         }
     }
 }
@@ -65,7 +75,7 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
     let sized = table::size(&scene, &timers);
     let mut warnings = scene.warnings();
     warnings.extend(sized.warnings);
-    warnings.extend(changes(&scene, &timers, &sized.settings));
+    warnings.extend(interactions::warnings(&scene, &timers, &sized.settings));
     let mut settings: Vec<Setting> = timers.into_iter().map(|(_, setting)| setting).collect();
     settings.extend(sized.settings);
     settings.sort_by_key(|it| (rank(it), std::cmp::Reverse(it.entries_saved)));
@@ -91,7 +101,7 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
             deaths: balance.destroyed,
             count_mean: scene.all.course.mean(),
             count_peak: scene.all.course.peak(),
-            little_mean: scene.little(),
+            little_mean: sized.little_mean,
         },
         settings,
         table: sized.table,
@@ -136,33 +146,4 @@ const fn rank(setting: &Setting) -> u8 {
         Action::Raise => 1,
         Action::Keep => 2,
     }
-}
-
-/// Warnings about the changes.
-fn changes(scene: &Scene<'_>, timers: &[(Timer, Setting)], sizes: &[Setting]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let below: Vec<&'static str> = timers
-        .iter()
-        .filter(|(timer, setting)| {
-            let seen = setting.evidence.connections > 0;
-            seen && policy::standard(*timer)
-                .is_some_and(|it| it.raises && setting.recommended < it.floor.seconds)
-        })
-        .map(|(timer, _)| timer.name())
-        .collect();
-    if !below.is_empty() {
-        warnings.push(Warning::BelowStandard(below));
-    }
-    if !scene.recordings.is_empty() && scene.all.longest < 86_400.0 {
-        warnings.push(Warning::NotADay(scene.all.longest));
-    }
-    let changed = |it: &Setting| it.action != Action::Keep;
-    let timer_changed = timers.iter().any(|(_, setting)| changed(setting));
-    if timer_changed {
-        warnings.extend([Warning::NextRefresh, Warning::PerNamespace]);
-    }
-    if timer_changed || sizes.iter().any(changed) {
-        warnings.push(Warning::AppliedTooEarly);
-    }
-    warnings
 }

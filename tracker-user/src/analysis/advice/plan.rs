@@ -176,6 +176,9 @@ pub struct TablePlan {
     pub buckets: u64,
     /// What both take when the table is full.
     pub memory_bytes: u64,
+    /// What the predicted peak of all namespaces together takes, with the buckets.
+    #[serde(default)]
+    pub memory_peak_bytes: u64,
     /// `nf_conntrack_max` now; `None` if it could not be read.
     pub current_max: Option<u64>,
     /// `nf_conntrack_buckets` now.

@@ -46,9 +46,9 @@ pub const fn standard(timer: Timer) -> Option<Standard> {
         | Timer::TcpCloseWait
         | Timer::TcpLastAck => (240, "RFC 5382 REQ-5 asks for at least 4 m", true),
         Timer::TcpTimeWait => (240, "RFC 793 keeps TIME_WAIT for 4 m", false),
-        Timer::TcpClose => (240, "RFC 7857 keeps a reset connection for 4 m", false),
+        Timer::TcpClose => (240, "RFC 7857 2.2 keeps a reset connection for 4 m", false),
         Timer::Udp | Timer::UdpStream => (120, "RFC 4787 REQ-5 asks for at least 2 m", true),
-        Timer::Icmp | Timer::Icmpv6 => (60, "RFC 5508 REQ-1 asks for at least 60 s", true),
+        Timer::Icmp | Timer::Icmpv6 => (60, "RFC 5508 REQ-2 asks for at least 60 s", true),
         _ => return None,
     };
     Some(Standard {

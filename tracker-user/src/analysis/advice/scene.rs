@@ -1,11 +1,14 @@
 //! Everything that the advice looks at, of all recordings together.
 
-use tracker_common::{Cause, Loss, State, Timer, layout::HistogramId};
+use std::time::Duration;
+
+use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
 
 use super::{Request, Warning};
 use crate::{
     analysis::{Balance, Observed},
-    recording::{Distribution, Recording},
+    recording::{Distribution, Recording, StratumRecord},
+    source::Statistic,
     units,
 };
 
@@ -17,6 +20,15 @@ const HIDING: [Loss; 4] = [
     Loss::ProbeMissed,
     Loss::NamespacesFull,
 ];
+
+/// An hour of the day.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hour {
+    /// Entries that were first seen under the timer.
+    pub connections: u64,
+    /// Gaps that were longer than asked for.
+    pub longer: u64,
+}
 
 /// All recordings, and what was asked.
 pub struct Scene<'a> {
@@ -102,6 +114,48 @@ impl<'a> Scene<'a> {
             .any(|it| it.changed.contains(&name))
     }
 
+    /// The longest gap that a timer of so many seconds spares: the kernel's clock ticks, and a gap of
+    /// just the timeout may look a tick longer.
+    pub fn limit_us(&self, seconds: u64) -> u64 {
+        let ticks = self.recordings.iter().map(|it| it.description.tick_ns);
+        let tick_us = ticks.max().unwrap_or(0) / 1_000;
+        seconds.saturating_mul(1_000_000).saturating_add(tick_us)
+    }
+
+    /// The strata of a timer, with the names of their namespaces.
+    pub fn strata(&self, timer: Timer) -> impl Iterator<Item = (&str, &StratumRecord)> {
+        let namespaces = self.recordings.iter().flat_map(|it| &it.namespaces);
+        namespaces
+            .flat_map(|it| it.strata.iter().map(|stratum| (it.name.as_str(), stratum)))
+            .filter(move |(_, it)| it.timer == timer)
+    }
+
+    /// The hours of the day (UTC): what began under a timer in each, and how many gaps ended that
+    /// were longer than `limit_us`.
+    ///
+    /// # Errors
+    /// When a recording cannot be read any more.
+    pub fn hours(&self, timer: Timer, limit_us: u64) -> Result<[Hour; 24], String> {
+        let mut hours = [Hour::default(); 24];
+        for recording in self.recordings {
+            let hour = |at: Duration| {
+                let at = recording.description.started.saturating_add(at.as_secs());
+                (at / 3_600 % 24) as usize
+            };
+            for sample in recording.namespaces.iter().flat_map(|it| &it.samples) {
+                let began = sample.connections.iter().find(|it| it.0 == timer);
+                let interval = recording.intervals.get(sample.interval);
+                if let (Some(&(_, count)), Some(interval)) = (began, interval) {
+                    hours[hour(interval.started)].connections += count;
+                }
+            }
+            for (at, count) in recording.gaps_beyond(timer, limit_us)? {
+                hours[hour(at)].longer += count;
+            }
+        }
+        Ok(hours)
+    }
+
     /// Longest resumed gaps, of each entry that was seen under a timer.
     pub fn max_gaps(&self, timer: Timer) -> &Distribution {
         self.all.histogram(HistogramId::MaxGap(timer))
@@ -112,26 +166,9 @@ impl<'a> Scene<'a> {
         self.all.rate(self.all.counters.timer_expired[timer.id()])
     }
 
-    /// Mean entry count by Little's law: the time that entries were seen to spend in the table, over
-    /// the time watched. Time after their expiry counts as well.
-    pub fn little(&self) -> f64 {
-        let spent = |state: &State| {
-            let residency = self.all.histogram(HistogramId::Residency(*state));
-            let living = self.all.counters.live_us[state.id()];
-            residency.sum_us.saturating_add(living)
-        };
-        let overdue = self.all.histogram(HistogramId::Overdue).sum_us;
-        let spent_us = State::ALL
-            .iter()
-            .map(spent)
-            .fold(overdue, u64::saturating_add);
-        self.all.rate(spent_us) / 1e6
-    }
-
-    /// Mean time that expired entries stayed in the table, in seconds.
-    pub fn overdue(&self) -> f64 {
-        let overdue = self.all.histogram(HistogramId::Overdue);
-        overdue.sum_us as f64 / 1e6 / overdue.count().max(1) as f64
+    /// What the kernel counted itself.
+    pub fn counted(&self, it: Statistic) -> u64 {
+        self.all.statistics.get(&it).copied().unwrap_or(0)
     }
 
     /// Entries that began mid-stream.

@@ -2,7 +2,7 @@
 
 use tracker_common::{Proto, Timer};
 
-use super::{Action, Evidence, Policy, Setting, bound, policy, round, scene::Scene};
+use super::{Action, Evidence, Policy, Setting, bound, harm, policy, returns, round, scene::Scene};
 use crate::units;
 
 /// Head-room over the gaps that were seen.
@@ -25,6 +25,7 @@ struct Verdict {
 pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
     let current = scene.current(timer).filter(|_| timer.has_sysctl())?;
     let verdict = blocked(scene, timer)
+        .or_else(|| returned(scene, timer, current))
         .or_else(|| crowded(scene, timer, current))
         .or_else(|| cut(scene, timer, current))
         .or_else(|| standard(scene, timer, current))
@@ -45,7 +46,7 @@ pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
         recommended,
         action: Action::of(current, recommended),
         reason,
-        evidence: evidence(scene, timer, recommended),
+        evidence: stated(scene, timer, current, recommended),
         entries_saved: saved(scene.expiries(timer), current, recommended).round() as i64,
         is_timer: true,
     })
@@ -57,35 +58,24 @@ pub fn saved(expiries_per_s: f64, current: u64, recommended: u64) -> f64 {
     expiries_per_s * (current as f64 - recommended as f64)
 }
 
-fn evidence(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
-    let gaps = scene.max_gaps(timer);
-    let connections = gaps.count();
-    // The kernel's clock ticks: a gap of just the timeout may look a tick longer.
-    let tick_us = scene
-        .recordings
-        .iter()
-        .map(|it| it.description.tick_ns)
-        .max()
-        .unwrap_or(0)
-        / 1_000;
-    let limit_us = seconds.saturating_mul(1_000_000).saturating_add(tick_us);
-    let exceedances = gaps.exceeding(limit_us);
-    Evidence {
-        connections,
-        exceedances,
-        harm_upper_95: Some(bound::upper_95(unseen(scene, exceedances), connections)),
-        max_gap_s: Some(if gaps.is_empty() {
-            0.0
-        } else {
-            gaps.max_us as f64 / 1e6
-        }),
-        worst_stratum: None,
+/// What speaks for a value. One that was found from the gaps themselves lies where chance left few of
+/// them above it, so their share bounds nothing. That the share is not above `max_harm` is bounded
+/// all the same: values are tried downwards until one fails, so that any false one would have to
+/// get past the highest false one. A floor is no such value, it stood before anything was seen.
+fn stated(scene: &Scene<'_>, timer: Timer, current: u64, seconds: u64) -> Evidence {
+    let mut evidence = harm::evidence(scene, timer, seconds);
+    let found = seconds < current && seconds > policy::floor(scene.request.policy, timer).seconds;
+    if found {
+        let least = scene.request.max_harm;
+        evidence.harm_upper_95 = evidence.harm_upper_95.map(|it| it.max(least));
     }
+    evidence
 }
 
-/// What went unseen may all have been harmed.
-fn unseen(scene: &Scene<'_>, exceedances: u64) -> u64 {
-    exceedances.saturating_add(scene.lost.unsigned_abs())
+/// Connections came back that it had cut.
+fn returned(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
+    let (seconds, reason) = returns::raise(scene, timer, current)?;
+    Some(Verdict { seconds, reason })
 }
 
 /// Nothing may be concluded.
@@ -170,13 +160,19 @@ fn lower(scene: &Scene<'_>, timer: Timer, current: u64) -> Result<Verdict, Strin
     let allowed = bound::most_hits(connections, max_harm)
         .and_then(|hits| hits.checked_sub(scene.lost.unsigned_abs()))
         .ok_or_else(|| needed(scene, connections))?;
-    let longest = gaps.at_rank(connections - allowed.min(connections - 1)) as f64 / 1e6;
-    let candidate = round::seconds_up(longest * MARGIN).max(floor.seconds);
+    let longest = gaps.at_rank(connections - allowed.min(connections - 1));
+    let spares = |us: u64| round::seconds_up(us as f64 / 1e6 * MARGIN).max(floor.seconds);
+    let all = spares(longest);
+    let port = harm::strictest(scene, timer).filter(|it| spares(it.0) > all);
+    let candidate = port.map_or(all, |it| spares(it.0));
     if candidate >= current {
-        return Err(format!(
-            "gaps of up to {} are resumed under it",
-            units::seconds(longest)
-        ));
+        return Err(match port {
+            Some((_, namespace, it)) => harm::paused(scene, namespace, it, all.min(current)),
+            None => format!(
+                "gaps of up to {} are resumed under it",
+                units::seconds(longest as f64 / 1e6)
+            ),
+        });
     }
     let watch = scene.all.longest;
     if watch < candidate as f64 * WATCH {
@@ -188,17 +184,38 @@ fn lower(scene: &Scene<'_>, timer: Timer, current: u64) -> Result<Verdict, Strin
         ));
     }
     worth(scene, timer, current, candidate)?;
-    let it = evidence(scene, timer, candidate);
+    let candidate = hours(scene, timer, candidate, current)?;
+    worth(scene, timer, current, candidate)?;
+    let it = stated(scene, timer, current, candidate);
+    let mut reason = format!(
+        "{} of {} resumed after more than {}: harm at most {:.1e}",
+        units::count(it.exceedances),
+        units::plural(connections, "connection", "connections"),
+        units::whole(candidate),
+        it.harm_upper_95.unwrap_or(1.0)
+    );
+    if let Some((_, namespace, it)) = port {
+        reason.push_str(&format!("; {}", harm::paused(scene, namespace, it, all)));
+    }
     Ok(Verdict {
         seconds: candidate,
-        reason: format!(
-            "{} of {} resumed after more than {}: harm at most {:.1e}",
-            units::count(it.exceedances),
-            units::plural(connections, "connection", "connections"),
-            units::whole(candidate),
-            it.harm_upper_95.unwrap_or(1.0)
-        ),
+        reason,
     })
+}
+
+/// The lowest value from this one on that no hour of the day speaks against.
+fn hours(scene: &Scene<'_>, timer: Timer, from: u64, current: u64) -> Result<u64, String> {
+    let mut candidate = from;
+    let mut why = String::new();
+    while candidate < current {
+        match harm::worst_hour(scene, timer, candidate) {
+            Err(error) => return Err(format!("its hours cannot be judged: {error}")),
+            Ok(None) => return Ok(candidate),
+            Ok(Some(hour)) => why = hour,
+        }
+        candidate = round::seconds_up(candidate as f64 * MARGIN);
+    }
+    Err(why)
 }
 
 fn needed(scene: &Scene<'_>, connections: u64) -> String {

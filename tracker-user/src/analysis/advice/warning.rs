@@ -47,6 +47,16 @@ pub enum Warning {
     PerNamespace,
     /// Something changes.
     AppliedTooEarly,
+    /// `nf_conntrack_tcp_timeout_established` becomes so short that keepalives come too late.
+    BelowKeepalive,
+    /// Something changes that kube-proxy and Calico set as well.
+    Overwritten,
+    /// A TCP timer becomes shorter where a connection in its middle is not picked up.
+    NoPickups,
+    /// Settings that make each entry larger.
+    LargerEntries(Vec<&'static str>),
+    /// Settings under names that they no longer have, with the places and today's names.
+    Legacy(Vec<String>),
     /// What the recording remarked on.
     Remark(String),
 }
@@ -125,10 +135,29 @@ impl Display for Warning {
                 "A changed timeout reaches an entry only at its next packet that refreshes it: the effect grows over the old timeout.",
             ),
             Self::PerNamespace => f.write_str(
-                "Timeouts are per network namespace, and a new one starts from the kernel's defaults: set them in each that needs them.",
+                "Timeouts are per network namespace, and a new one (each container's, too) starts from the kernel's defaults: set them in each that needs them.",
             ),
             Self::AppliedTooEarly => f.write_str(
-                "At boot, sysctl.d is read before nf_conntrack is loaded and then has no effect: load it early (/etc/modules-load.d) or set the values from a udev or modprobe.d rule.",
+                "At boot, sysctl.d is read before nf_conntrack is loaded and then has no effect: load it early (/etc/modules-load.d) or set the values from a udev rule or modprobe.d (--format modprobe).",
+            ),
+            Self::BelowKeepalive => f.write_str(
+                "TCP's keepalives begin after 7,200 s unless an application asks for them earlier: below that they do not hold an idle connection open.",
+            ),
+            Self::Overwritten => f.write_str(
+                "kube-proxy sets nf_conntrack_max and the timeouts of established, half-closed and UDP connections when it starts, and Calico may: where one runs, give it the values (--format kube-proxy).",
+            ),
+            Self::NoPickups => f.write_str(
+                "nf_conntrack_tcp_loose is 0: a connection that a timer cuts cannot go on with a new entry.",
+            ),
+            Self::LargerEntries(names) => write!(
+                f,
+                "Each entry takes more memory because of {}: turn off what nobody reads.",
+                names.join(", ")
+            ),
+            Self::Legacy(lines) => write!(
+                f,
+                "Names that settings had before Linux 2.6.20 have no effect: {}.",
+                lines.join("; ")
             ),
             Self::Remark(text) => f.write_str(text),
         }

@@ -1,13 +1,15 @@
 //! `tracker recommend`: a plan in the format of who reads it. A format is a file here.
 
 mod json;
+mod kube_proxy;
 mod markdown;
+mod modprobe;
 mod sysctl;
 mod table;
 
 use super::Style;
 use crate::{
-    analysis::advice::{Action, Plan, Setting},
+    analysis::advice::{Action, FloodKind, Plan, Setting},
     units,
 };
 
@@ -23,6 +25,10 @@ pub enum Format {
     Sysctl,
     /// For a ticket or a wiki.
     Markdown,
+    /// A part of kube-proxy's configuration, for what it would overwrite.
+    KubeProxy,
+    /// A file for /etc/modprobe.d, for what is loaded later than sysctl.d is read.
+    Modprobe,
 }
 
 /// A way to write a plan.
@@ -38,8 +44,25 @@ pub fn render(plan: &Plan, format: Format, style: &Style) -> String {
         Format::Json => &json::Json,
         Format::Sysctl => &sysctl::Sysctl,
         Format::Markdown => &markdown::Markdown,
+        Format::KubeProxy => &kube_proxy::KubeProxy,
+        Format::Modprobe => &modprobe::Modprobe,
     };
     renderer.render(plan, *style)
+}
+
+/// Width of a comment in a file.
+const WIDTH: Style = Style {
+    width: Some(96),
+    colour: false,
+};
+
+/// Adds a comment of a configuration file.
+fn comment(text: &mut String, body: &str) {
+    for line in WIDTH.paragraph(body, 2).lines() {
+        text.push_str("# ");
+        text.push_str(line);
+        text.push('\n');
+    }
 }
 
 /// A value with its unit.
@@ -53,11 +76,7 @@ fn value(setting: &Setting, value: u64) -> String {
 
 /// What a setting saves, as a signed number; empty if nothing.
 fn saving(setting: &Setting) -> String {
-    match setting.entries_saved {
-        0 => String::new(),
-        saved if saved > 0 => units::count(saved.unsigned_abs()),
-        added => format!("-{}", units::count(added.unsigned_abs())),
-    }
+    units::signed(setting.entries_saved)
 }
 
 /// Short name, as the sysctl's last part.
@@ -101,13 +120,26 @@ fn outlook(plan: &Plan) -> String {
         0 => "an unlimited table".to_owned(),
         max => format!("a table of {}", units::grouped(max)),
     };
-    format!(
-        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets that takes {} when full.",
+    let mut text = format!(
+        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets that takes {} when full. \
+         Little's law makes it {} on average during the watch, where {} were counted.",
         units::count(plan.predicted.count_mean.round() as u64),
         units::count(plan.predicted.count_peak),
         units::grouped(plan.table.buckets),
-        units::bytes(plan.table.memory_bytes)
-    )
+        units::bytes(plan.table.memory_bytes),
+        units::count(plan.observed.little_mean.round() as u64),
+        units::count(plan.observed.count_mean.round() as u64),
+    );
+    let syns = plan.table.flood.iter().find(|it| it.kind == FloodKind::Syn);
+    let rates = syns.and_then(|it| it.rate_before_per_s.zip(it.rate_after_per_s));
+    if let Some((before, after)) = rates {
+        text.push_str(&format!(
+            " {} unanswered SYNs a second fill it beside the peak; before, {}.",
+            units::rate(after),
+            units::rate(before)
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -141,6 +173,8 @@ pub(super) mod tests {
             Format::Json,
             Format::Sysctl,
             Format::Markdown,
+            Format::KubeProxy,
+            Format::Modprobe,
         ] {
             let text = render(&example(), format, &Style::default());
             assert!(

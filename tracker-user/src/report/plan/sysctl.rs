@@ -1,15 +1,9 @@
 //! A plan as a file for `sysctl -p` or /etc/sysctl.d: only what changes is active.
 
-use super::{Action, Plan, Renderer, Setting, Style, basis, outlook, saving, value};
+use super::{Action, Plan, Renderer, Setting, Style, basis, comment, outlook, saving, value};
 use crate::units;
 
 pub struct Sysctl;
-
-/// Width of a comment.
-const WIDTH: Style = Style {
-    width: Some(96),
-    colour: false,
-};
 
 impl Renderer for Sysctl {
     fn render(&self, plan: &Plan, _style: Style) -> String {
@@ -44,14 +38,6 @@ impl Renderer for Sysctl {
             text.push_str(&format!("# {} = {}\n", setting.name, setting.current));
         }
         text
-    }
-}
-
-fn comment(text: &mut String, body: &str) {
-    for line in WIDTH.paragraph(body, 2).lines() {
-        text.push_str("# ");
-        text.push_str(line);
-        text.push('\n');
     }
 }
 

@@ -1,6 +1,7 @@
 //! Advice on made-up traffic.
 
 mod file;
+mod harm;
 mod properties;
 mod table;
 
@@ -65,7 +66,9 @@ fn time_wait_is_the_largest_safe_saving() {
         first.reason,
         "0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5"
     );
-    assert_eq!(plan.predicted.count_mean.round() as u64, 90_000 / 7 - 6_000);
+    // The collector comes a little more often.
+    let expected = 90_000.0 / 7.0 - 6_000.0;
+    assert!((plan.predicted.count_mean - expected).abs() < 5.0);
 }
 
 #[test]

@@ -53,7 +53,7 @@ proptest! {
         harm in 1e-5..0.1,
     ) {
         let recording = source.recording(seconds);
-        let request = Request { policy, max_harm: harm, memory: None };
+        let request = Request { policy, max_harm: harm, ..Request::default() };
         let plan = plan(&[recording], &request);
         for setting in plan.settings.iter().filter(|it| it.is_timer) {
             let name = setting.name.rsplit("nf_conntrack_").next().unwrap();

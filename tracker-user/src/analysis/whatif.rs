@@ -1,0 +1,200 @@
+//! What would follow from settings that somebody has in mind.
+
+use serde::Serialize;
+
+use super::{
+    advice::{
+        Evidence, FloodKind, Predicted, Request, Warning, flood, harm, memory::Budget,
+        scene::Scene, table::chain, timer::saved,
+    },
+    forecast::forecast,
+};
+use crate::{
+    recording::Recording,
+    settings::{Assignment, Name},
+    source::Table,
+};
+
+/// Settings and what follows from them, beside today's.
+#[derive(Clone, Debug, Serialize)]
+pub struct WhatIf {
+    /// Version of this shape.
+    pub schema_version: u32,
+    /// Length of all watches together.
+    pub duration_s: f64,
+    /// What is set.
+    pub settings: Vec<Tried>,
+    /// The table as it was seen.
+    pub now: Side,
+    /// The table under the settings.
+    pub then: Side,
+    /// What an operator must know of the recordings.
+    pub warnings: Vec<Warning>,
+}
+
+/// One setting.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tried {
+    /// Full name.
+    pub name: String,
+    /// Value now; `None` if it could not be read. Timers are in seconds.
+    pub current: Option<u64>,
+    /// Value that is tried.
+    pub value: u64,
+    /// Whom it would have cut; `None` of sizes, of timers that get longer, and where nothing was seen
+    /// or may be concluded.
+    pub harm: Option<Evidence>,
+    /// Why nothing is said of harm, or what is not in it.
+    pub remark: Option<String>,
+    /// Entries that it takes out of the table on average; below 0 if it adds some.
+    pub entries_saved: i64,
+    /// A setting of time; otherwise of size.
+    #[serde(skip)]
+    pub is_timer: bool,
+}
+
+/// A table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Side {
+    /// Entries, of all namespaces together.
+    #[serde(flatten)]
+    pub counts: Predicted,
+    /// Highest count of the largest namespace, which is what the maximum bounds.
+    pub largest_peak: u64,
+    /// `nf_conntrack_max`; `None` if it could not be read, 0 is unlimited.
+    pub max: Option<u64>,
+    /// `nf_conntrack_buckets`.
+    pub buckets: Option<u64>,
+    /// What both take when the table is full, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// What the peak takes, with the buckets, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Entries in a bucket's chain at the peak, on average.
+    pub chain_mean: Option<f64>,
+    /// What becomes of it under a flood; empty if none was asked for.
+    pub flood: Vec<Filling>,
+}
+
+/// What a flood does to a table.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Filling {
+    /// What floods.
+    pub kind: FloodKind,
+    /// Packets per second, each with a tuple of its own.
+    pub rate_per_s: f64,
+    /// Time until it fills what the peak leaves, in seconds; `None` if it never does.
+    pub fills_in_s: Option<f64>,
+}
+
+/// Tries settings on what was seen, with a flood of so many packets per second.
+#[must_use]
+pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f64>) -> WhatIf {
+    let request = Request::default();
+    let scene = Scene::new(recordings, &request);
+    let forecast = forecast(recordings, settings);
+    let table = scene.largest.table.or(scene.all.table);
+    let side = |counts: Predicted, largest_peak: u64, settings: &[Assignment]| {
+        let set = |name, seen: fn(&Table) -> u64| {
+            let set = settings.iter().find(|it| it.name == name);
+            set.map(|it| it.value).or(table.as_ref().map(seen))
+        };
+        let max = set(Name::Max, |it| it.max);
+        let buckets = set(Name::Buckets, |it| it.buckets);
+        let memory = Budget::of(&scene);
+        Side {
+            counts,
+            largest_peak,
+            max,
+            buckets,
+            memory_bytes: max
+                .zip(buckets)
+                .map(|(max, buckets)| memory.table(max, buckets)),
+            memory_peak_bytes: memory.table(counts.count_peak, buckets.unwrap_or(0)),
+            chain_mean: buckets.map(|it| chain(counts.count_peak, it)),
+            flood: filling(&scene, settings, max, largest_peak, flood),
+        }
+    };
+    WhatIf {
+        schema_version: 1,
+        duration_s: scene.all.seconds,
+        settings: settings.iter().map(|it| tried(&scene, it)).collect(),
+        now: side(forecast.now, forecast.largest_now.1, &[]),
+        then: side(forecast.then, forecast.largest_then.1, settings),
+        warnings: scene.warnings(),
+    }
+}
+
+/// What a flood does to a table of this maximum, beside this peak.
+fn filling(
+    scene: &Scene<'_>,
+    settings: &[Assignment],
+    max: Option<u64>,
+    peak: u64,
+    rate: Option<f64>,
+) -> Vec<Filling> {
+    let Some(rate) = rate else {
+        return Vec::new();
+    };
+    let room = max
+        .filter(|&it| it > 0)
+        .map(|it| it.saturating_sub(peak) as f64);
+    flood::KINDS
+        .iter()
+        .filter_map(|&(kind, timer)| {
+            let set = settings.iter().find(|it| it.name == Name::Timer(timer));
+            let stay = set.map(|it| it.value).or(scene.current(timer))? as f64;
+            Some(Filling {
+                kind,
+                rate_per_s: rate,
+                fills_in_s: room.map(|room| room / rate).filter(|&it| it <= stay),
+            })
+        })
+        .collect()
+}
+
+fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
+    let &Assignment { name, value } = setting;
+    let Name::Timer(timer) = name else {
+        let table = scene.largest.table.or(scene.all.table);
+        return Tried {
+            name: name.full(),
+            current: table.map(|it| {
+                if name == Name::Max {
+                    it.max
+                } else {
+                    it.buckets
+                }
+            }),
+            value,
+            harm: None,
+            remark: None,
+            entries_saved: 0,
+            is_timer: false,
+        };
+    };
+    let current = scene.current(timer);
+    let longest = scene.all.longest;
+    let lower = current.is_none_or(|it| value < it);
+    let seen = scene.max_gaps(timer).count() > 0;
+    let (told, remark) = match &scene.blocked {
+        _ if !lower => (false, None),
+        Some(why) => (false, Some(why.clone())),
+        None if !seen => (false, Some("no connection was seen under it".to_owned())),
+        None if longest < value as f64 => (
+            true,
+            Some("the watch was shorter than the value: longer gaps were not seen".to_owned()),
+        ),
+        None => (true, None),
+    };
+    Tried {
+        name: name.full(),
+        current,
+        value,
+        harm: told.then(|| harm::evidence(scene, timer, value)),
+        remark,
+        entries_saved: current.map_or(0, |current| {
+            saved(scene.expiries(timer), current, value).round() as i64
+        }),
+        is_timer: true,
+    }
+}

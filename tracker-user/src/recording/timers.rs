@@ -1,0 +1,61 @@
+//! What of a recording is read only when it is asked for: gaps of single intervals, of which a day
+//! has tens of thousands of histograms.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, params};
+use tracker_common::{Timer, layout::HistogramId};
+
+use super::{Recording, blob, schema};
+
+/// An open recording.
+#[derive(Clone, Debug)]
+pub struct Rest(Arc<Mutex<Connection>>);
+
+impl Rest {
+    /// Ends the transaction of the reader, so that a watch that goes on can write.
+    pub fn of(connection: Connection) -> rusqlite::Result<Self> {
+        connection.execute_batch("COMMIT;")?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
+    }
+}
+
+impl Recording {
+    /// Resumed gaps under a timer that were longer than `micros`, of all namespaces: how many, by the
+    /// beginning of the interval in which they ended.
+    ///
+    /// # Errors
+    /// When the file cannot be read any more, with SQLite's word for it.
+    pub fn gaps_beyond(&self, timer: Timer, micros: u64) -> Result<Vec<(Duration, u64)>, String> {
+        let connection = self.rest.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&connection, timer, micros).map_err(|error| error.to_string())
+    }
+}
+
+fn read(
+    connection: &Connection,
+    timer: Timer,
+    micros: u64,
+) -> rusqlite::Result<Vec<(Duration, u64)>> {
+    // What has no gap that is long enough is not even unpacked.
+    let mut select = connection.prepare_cached(
+        "SELECT started_us, difference, histogram.sum_us, histogram.max_us
+         FROM series JOIN histogram ON series = series.id JOIN interval ON interval = interval.id
+         WHERE kind = ?1 AND name = ?2 AND histogram.max_us > ?3",
+    )?;
+    let (kind, name) = schema::series_name(HistogramId::Gap(timer));
+    let mut rows = select.query(params![kind, name, micros.cast_signed()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (started, sum, max): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
+        let bytes = row.get_ref(1)?.as_blob()?;
+        let gaps = blob::decode(bytes, sum.cast_unsigned(), max.cast_unsigned())
+            .ok_or_else(|| schema::damaged("gaps of an interval that are no histogram"))?;
+        let started = Duration::from_micros(started.cast_unsigned());
+        found.push((started, gaps.exceeding(micros)));
+    }
+    Ok(found)
+}

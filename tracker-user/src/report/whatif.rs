@@ -1,0 +1,129 @@
+//! `tracker whatif`: what other settings would do, beside today's.
+
+use comfy_table::Cell;
+
+use super::Style;
+use crate::{
+    analysis::{
+        advice::FloodKind,
+        whatif::{Filling, Side, Tried, WhatIf},
+    },
+    units,
+};
+
+/// For programs.
+#[must_use]
+pub fn json(answer: &WhatIf) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default()
+}
+
+/// For people.
+#[must_use]
+pub fn table(answer: &WhatIf, style: Style) -> String {
+    let settings = answer.settings.iter().map(setting);
+    let header = ["setting", "now", "then", "saves", "harm"];
+    let mut text = style.grid(header, &[0, 4], settings);
+    text.push('\n');
+    text.push_str(&style.grid(["", "now", "then"], &[0], rows(answer)));
+    if !answer.warnings.is_empty() {
+        text.push('\n');
+    }
+    for warning in &answer.warnings {
+        text.push_str(&style.paragraph(&format!("- {warning}"), 2));
+    }
+    text
+}
+
+fn setting(it: &Tried) -> [Cell; 5] {
+    let value = |value: u64| {
+        if it.is_timer {
+            units::whole(value)
+        } else {
+            units::grouped(value)
+        }
+    };
+    [
+        Cell::new(it.name.rsplit('.').next().unwrap_or_default()),
+        Cell::new(it.current.map_or_else(|| "?".to_owned(), value)),
+        Cell::new(value(it.value)),
+        Cell::new(units::signed(it.entries_saved)),
+        Cell::new(harm(it)),
+    ]
+}
+
+fn harm(it: &Tried) -> String {
+    let mut parts = Vec::new();
+    if let Some(harm) = &it.harm {
+        parts.push(format!(
+            "{} of {} resumed after more than {}: at most {:.1e}",
+            units::count(harm.exceedances),
+            units::plural(harm.connections, "connection", "connections"),
+            units::whole(it.value),
+            harm.harm_upper_95.unwrap_or(1.0)
+        ));
+        if let Some(worst) = &harm.worst_stratum {
+            parts.push(format!(
+                "worst {} port {} in {}: {} of {}",
+                worst.proto,
+                worst.port,
+                worst.namespace,
+                units::count(worst.exceedances),
+                units::count(worst.connections)
+            ));
+        }
+    }
+    parts.extend(it.remark.clone());
+    if parts.is_empty() && it.is_timer {
+        parts.push("none: it is not shorter".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// Lines of both sides.
+fn rows(answer: &WhatIf) -> Vec<[Cell; 3]> {
+    let (now, then) = (&answer.now, &answer.then);
+    let row = |name: &str, text: &dyn Fn(&Side) -> String| {
+        [name.to_owned(), text(now), text(then)].map(Cell::new)
+    };
+    let number = |of: Option<u64>| of.map_or_else(|| "?".to_owned(), units::grouped);
+    let bytes = |of: Option<u64>| of.map_or_else(|| "?".to_owned(), units::bytes);
+    let mut rows = vec![
+        row("entries on average", &|it| {
+            units::grouped(it.counts.count_mean.round() as u64)
+        }),
+        row("in 99 % of the time at most", &|it| {
+            units::grouped(it.counts.count_p99)
+        }),
+        row("at the peak", &|it| units::grouped(it.counts.count_peak)),
+        row("expired ones stay for", &|it| {
+            units::seconds(it.counts.overdue_s)
+        }),
+        row("nf_conntrack_max", &|it| match it.max {
+            Some(0) => "unlimited".to_owned(),
+            max => number(max),
+        }),
+        row("nf_conntrack_buckets", &|it| number(it.buckets)),
+        row("entries in a chain", &|it| {
+            it.chain_mean.map_or_else(|| "?".to_owned(), units::rate)
+        }),
+        row("memory at the peak", &|it| {
+            units::bytes(it.memory_peak_bytes)
+        }),
+        row("memory when full", &|it| bytes(it.memory_bytes)),
+    ];
+    for (now, then) in now.flood.iter().zip(&then.flood) {
+        let what = match now.kind {
+            FloodKind::Syn => "SYNs without an answer",
+            FloodKind::AnsweredSyn => "SYNs with one",
+            FloodKind::Udp => "datagrams",
+        };
+        let name = format!("{} {what} a second fill it in", units::rate(now.rate_per_s));
+        rows.push([name, filling(now), filling(then)].map(Cell::new));
+    }
+    rows
+}
+
+fn filling(it: &Filling) -> String {
+    let fills = it.fills_in_s.map(units::seconds);
+    fills.unwrap_or_else(|| "never".to_owned())
+}
