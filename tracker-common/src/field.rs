@@ -17,6 +17,18 @@ ids! {
         CtNet = "nf_conn.ct_net",
         /// The entry's `struct nf_ct_ext`, or 0.
         CtExt = "nf_conn.ext",
+        /// Family of the original direction's addresses.
+        CtL3num = "nf_conn.tuplehash[0].tuple.src.l3num",
+        /// First half of the original direction's source address.
+        CtSrc = "nf_conn.tuplehash[0].tuple.src.u3",
+        /// Second half of it.
+        CtSrcEnd = "nf_conn.tuplehash[0].tuple.src.u3.all[2]",
+        /// First half of its destination address.
+        CtDst = "nf_conn.tuplehash[0].tuple.dst.u3",
+        /// Second half of it.
+        CtDstEnd = "nf_conn.tuplehash[0].tuple.dst.u3.all[2]",
+        /// Source port of the original direction, in network order.
+        CtSrcPort = "nf_conn.tuplehash[0].tuple.src.u.all",
         /// Protocol of the original direction.
         CtProtonum = "nf_conn.tuplehash[0].tuple.dst.protonum",
         /// Destination port of the original direction, in network order.

@@ -221,6 +221,21 @@ impl Timer {
         self.id() - base.id()
     }
 
+    /// Those that an entry of a protocol can meet.
+    pub fn of_proto(proto: Proto) -> impl Iterator<Item = Self> {
+        let (first, last) = match proto {
+            Proto::Tcp => (Self::TcpSynSent, Self::TcpUnacknowledged),
+            Proto::Udp | Proto::Udplite => (Self::Udp, Self::UdpStream),
+            Proto::Icmp => (Self::Icmp, Self::Icmp),
+            Proto::Icmpv6 => (Self::Icmpv6, Self::Icmpv6),
+            Proto::Gre => (Self::Gre, Self::GreStream),
+            Proto::Sctp => (Self::SctpClosed, Self::SctpHeartbeatAcked),
+            Proto::Dccp => (Self::Unknown, Self::Unknown),
+            Proto::Other => (Self::Generic, Self::Generic),
+        };
+        Self::ALL[first.id()..=last.id()].iter().copied()
+    }
+
     /// The timer that takes turns with this one in the same state: on an established connection data
     /// arms the one, and what acknowledges it the other.
     #[inline(always)]
@@ -323,6 +338,8 @@ ids! {
         NamespacesFull = "namespaces_full",
         /// The call stack of a death could not be read: counted as deleted.
         StackFailed = "stack_failed",
+        /// No room to count a long gap by its port: it is missing there, and in nothing else.
+        StrataFull = "strata_full",
     }
 }
 
@@ -359,14 +376,8 @@ mod tests {
 
     #[test]
     fn timers_of_one_protocol_have_places_of_their_own() {
-        let groups = [
-            &Timer::ALL[Timer::TcpSynSent.id()..=Timer::TcpUnacknowledged.id()],
-            &Timer::ALL[Timer::Udp.id()..=Timer::UdpStream.id()],
-            &Timer::ALL[Timer::Gre.id()..=Timer::GreStream.id()],
-            &Timer::ALL[Timer::SctpClosed.id()..=Timer::SctpHeartbeatAcked.id()],
-        ];
-        for group in groups {
-            for (place, timer) in group.iter().enumerate() {
+        for &proto in Proto::ALL.iter().filter(|&&it| it != Proto::Dccp) {
+            for (place, timer) in Timer::of_proto(proto).enumerate() {
                 assert_eq!(timer.place(), place, "{timer:?}");
                 assert!(place < Timer::Unknown.place());
             }

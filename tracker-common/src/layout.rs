@@ -3,10 +3,11 @@
 //! Everything is `repr(C)` without padding. Arrays by id have a power of two of slots, so that
 //! an index can be masked instead of checked.
 
+mod gaps;
+mod histogram_id;
 mod ports;
+mod rare;
 mod usual;
-
-use core::mem::offset_of;
 
 use crate::{
     Cause, Loss, Proto, Reason, State, Timer,
@@ -14,7 +15,10 @@ use crate::{
     record::Record,
 };
 
+pub use gaps::{GAP_PLACES, GAP_PROBES, GapKey, GapPlace, Gaps, LONG};
+pub use histogram_id::HistogramId;
 pub use ports::{PORT_PLACES, PORT_PROBES, PortKey, PortPlace, PortUse, Ports};
+pub use rare::{Rare, RareCounts};
 pub use usual::Usual;
 
 /// A kernel offset that this kernel does not have.
@@ -229,56 +233,6 @@ pub struct Bank {
     pub ports: Ports,
 }
 
-/// Which histogram: a namespace has one of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HistogramId {
-    /// Time spent in a state.
-    Residency(State),
-    /// Resumed gaps under a timer.
-    Gap(Timer),
-    /// Longest resumed gap of each entry under a timer.
-    MaxGap(Timer),
-    /// Insert to death.
-    Lifetime,
-    /// Removal minus expiry.
-    Overdue,
-    /// Time since the last refresh of each entry that lives when the watch ends, under the timer that
-    /// armed it: a gap whose end nobody saw.
-    Idle(Timer),
-    /// Last refresh of an entry that expired under a timer, to the insert of the next one of the same
-    /// connection: the gap that the timer was too short for.
-    Return(Timer),
-}
-
-impl HistogramId {
-    /// Where it is in a [`Bank`], in bytes; `None` of those that no bank has.
-    #[must_use]
-    pub fn offset(self) -> Option<usize> {
-        let nth = |base: usize, id: usize| base + id * size_of::<Histogram>();
-        Some(match self {
-            Self::Residency(state) => nth(offset_of!(Bank, residency), state.id()),
-            Self::Gap(timer) => nth(offset_of!(Bank, gap), timer.id()),
-            Self::MaxGap(timer) => nth(offset_of!(Bank, max_gap), timer.id()),
-            Self::Lifetime => offset_of!(Bank, lifetime),
-            Self::Overdue => offset_of!(Bank, overdue),
-            Self::Idle(_) | Self::Return(_) => return None,
-        })
-    }
-
-    /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let states = State::ALL.iter().map(|&state| Self::Residency(state));
-        let gaps = Timer::ALL.iter().map(|&timer| Self::Gap(timer));
-        let max_gaps = Timer::ALL.iter().map(|&timer| Self::MaxGap(timer));
-        states
-            .chain(gaps)
-            .chain(max_gaps)
-            .chain([Self::Lifetime, Self::Overdue])
-            .chain(Timer::ALL.iter().map(|&timer| Self::Idle(timer)))
-            .chain(Timer::ALL.iter().map(|&timer| Self::Return(timer)))
-    }
-}
-
 /// One watched namespace: who it is, and its timers as the kernel has them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -329,7 +283,15 @@ mod tests {
             8 + 4 * 4 + 4 * 4 * Timer::SLOTS + 4 * SETTINGS
         );
         assert_eq!(size_of::<Group>(), WAYS * (8 + 48));
-        assert_eq!(size_of::<Ports>(), PORT_PLACES * 32 + 24);
+        assert_eq!(
+            size_of::<Ports>(),
+            PORT_PLACES * (32 + 4 * Timer::PER_ENTRY) + 24 + 4 * Timer::SLOTS
+        );
+        assert_eq!(
+            size_of::<Rare>(),
+            16 * Timer::SLOTS + 2 * Timer::SLOTS * size_of::<Histogram>()
+        );
+        assert_eq!(size_of::<Gaps>(), GAP_PLACES * 16);
         assert_eq!(size_of::<Histogram>(), 16 + 4 * BUCKETS);
     }
 
@@ -345,20 +307,6 @@ mod tests {
         let beyond: usize = members.iter().map(|it| it.saturating_sub(WAYS)).sum();
         // Chance would leave over 25.6 %.
         assert!(beyond < (1 << 16) / 5, "{beyond} of 65,536 have no place");
-    }
-
-    #[test]
-    fn every_histogram_has_a_place_of_its_own() {
-        let mut offsets: std::vec::Vec<usize> =
-            HistogramId::all().filter_map(HistogramId::offset).collect();
-        offsets.sort_unstable();
-        let apart = |pair: &[usize]| pair[1] - pair[0] >= size_of::<Histogram>();
-        assert!(offsets.windows(2).all(apart), "{offsets:?}");
-        assert!(
-            offsets
-                .iter()
-                .all(|at| at + size_of::<Histogram>() <= size_of::<Bank>())
-        );
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! * the layout of map values: [`layout`];
 //! * the histogram's buckets: [`histogram`];
 //! * the pure rules: which timer armed an entry ([`armed`]), how jiffies are compared
-//!   ([`jiffies`]), what a packet or a death tells about an entry ([`record`]).
+//!   ([`jiffies`]), what a packet or a death tells about an entry ([`record`]), how one that comes
+//!   back is known again ([`grave`]).
 //!
 //! The rules are plain functions so that the same code runs in the kernel and in tests.
 #![no_std]
@@ -15,6 +16,7 @@ pub mod ids;
 
 pub mod armed;
 pub mod field;
+pub mod grave;
 pub mod histogram;
 pub mod jiffies;
 pub mod layout;
@@ -26,4 +28,4 @@ pub use field::{CAST, CAST_TYPE, Field};
 pub use ids::{Cause, Loss, Proto, Reason, State, Timer};
 
 /// Version of the contract. User space refuses an eBPF object of another version.
-pub const CONTRACT_VERSION: u32 = 3;
+pub const CONTRACT_VERSION: u32 = 4;

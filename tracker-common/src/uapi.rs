@@ -1,5 +1,8 @@
 //! Numbers that the kernel promises to keep (`include/uapi/linux/netfilter/`).
 
+/// `NFPROTO_IPV4` (netfilter.h).
+pub const IPV4: u64 = 2;
+
 /// `enum ip_conntrack_status` (nf_conntrack_common.h), as masks.
 pub mod status {
     /// A packet went the other way.

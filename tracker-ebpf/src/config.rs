@@ -15,7 +15,7 @@ macro_rules! globals {
 globals! {
     /// Named after the version of the contract: user space looks for its own, and refuses an
     /// object that has another.
-    CONTRACT_3: u32 = CONTRACT_VERSION;
+    CONTRACT_4: u32 = CONTRACT_VERSION;
 
     /// Bytes of a `struct nf_conn` in which all fields are.
     READ_SIZE: u32 = 8;
@@ -63,7 +63,7 @@ globals! {
     GC_WORKER_END: u64 = 0;
 }
 
-const _: () = assert!(CONTRACT_VERSION == 3, "rename CONTRACT_3 with the version");
+const _: () = assert!(CONTRACT_VERSION == 4, "rename CONTRACT_4 with the version");
 
 /// Bucket of a number of jiffies, if it is in the table.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use aya_ebpf::EbpfContext;
 use tracker_common::{
-    Cause, Proto, Reason, State, Timer, jiffies,
+    Cause, Proto, Reason, State, Timer, grave, jiffies,
     record::{Outcome, Record, Sink},
     uapi::status,
 };
@@ -12,7 +12,7 @@ use crate::{
     caller::{self, Caller},
     entries::{self, Place},
     entry::{self, Entry, blank, in_table, is_dying},
-    packet, ports,
+    graves, packet, ports, rare,
     tally::{self, Alone, Known},
 };
 
@@ -68,7 +68,7 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(
         stranger(ctx, entry);
         return None;
     };
-    if ran_out(entry, bits, place.record) {
+    if ran_out(entry, bits, &place) {
         place.free(entry.address());
         return None;
     }
@@ -84,7 +84,8 @@ fn death<C: EbpfContext, const IN_PLACE: bool>(
 /// Counts the death of an entry, if it has run out of time after its last packet was looked at, as
 /// most do.
 #[inline(always)]
-fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Record) -> bool {
+fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, place: &Place) -> bool {
+    let record = &*place.record;
     let timeout = entry.timeout();
     let remaining = jiffies::remaining(timeout, entry::now());
     if record.flags & !Record::CHECKED != 0 || !jiffies::is_expired(remaining) {
@@ -92,6 +93,10 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Rec
     }
     // UDP-Lite, whose states are those of UDP, has a flag.
     let proto = match record.state {
+        // Whose flow may come back has a grave, for which more is read.
+        state if state == State::TcpFinWait as u8 || state == State::TcpCloseWait as u8 => {
+            return false;
+        }
         state if state <= State::TcpSynSent2 as u8 => Proto::Tcp,
         state if state <= State::UdpStream as u8 => Proto::Udp,
         _ => return false,
@@ -108,6 +113,9 @@ fn ran_out<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, bits: u64, record: &Rec
     let stay = jiffies::between(record.entered, timeout);
     let life_us = Known::new(bank).ran_out(record.state, record.timer, life, stay, overdue);
     ports::death(bank, record, proto, entry.port(proto), life_us);
+    if matches!(proto, Proto::Udp) {
+        graves::dig(place.flow(), record.timer, record.refreshed);
+    }
     true
 }
 
@@ -178,7 +186,21 @@ fn bury<C: EbpfContext, const IN_PLACE: bool>(
         let micros = tally::micros(lifetime);
         ports::death(bank, record, proto, entry.port(proto), micros);
     }
+    if end.expired {
+        dig_grave(entry, proto as u32, record);
+    }
     place.free(entry.address());
+}
+
+/// Digs the grave of an entry whose timer may have cut it.
+#[inline(never)]
+fn dig_grave<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, proto: u32, record: &Record) {
+    let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
+    let timer = Timer::from_id(record.timer as usize);
+    if matches!(proto, Proto::Tcp | Proto::Udp) && timer.is_some_and(grave::may_cut) {
+        let key = entry.flow(proto, u32::from(record.slot));
+        graves::dig(key, record.timer, record.refreshed);
+    }
 }
 
 /// The death of an entry without a record: it is older than the watch, or there was no room.
@@ -317,6 +339,11 @@ pub fn living(address: u64) -> Option<()> {
     if record.flags & Record::UNSEEN == 0 {
         let micros = tally::micros(jiffies::between(record.entered, entry::now()));
         tally.living(state, micros);
+    }
+    let timer = Timer::from_id(record.timer as usize)?;
+    if !matches!(timer, Timer::Unknown) {
+        let idle = jiffies::between(record.refreshed, entry::now());
+        rare::idle(u32::from(record.slot), timer, idle);
     }
     Some(())
 }

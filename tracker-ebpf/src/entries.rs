@@ -28,6 +28,30 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where the record of UDP keeps the key of its flow: beyond its timers, of which a record has places for
+    /// more.
+    #[inline(always)]
+    fn flow_word(&self) -> *const u64 {
+        const FIRST: usize = 4;
+        const { assert!(Timer::UdpStream.place() < FIRST && FIRST + 4 <= Timer::Unknown.place()) };
+        const { assert!((offset_of!(Record, max_gap) + 2 * FIRST).is_multiple_of(8)) };
+        self.record.max_gap[FIRST..].as_ptr().cast()
+    }
+
+    /// Keeps the key of an entry of UDP, whose record is new.
+    #[inline(always)]
+    pub fn keep_flow(&mut self, key: u64) {
+        // SAFETY: in the record, and aligned as it is.
+        unsafe { self.flow_word().cast_mut().write_volatile(key) };
+    }
+
+    /// The key of an entry of UDP that was seen inserted.
+    #[inline(always)]
+    pub fn flow(&self) -> u64 {
+        // SAFETY: in the record, and aligned as it is.
+        unsafe { self.flow_word().read_volatile() }
+    }
+
     /// Lets others find the record, or take it for one where they have found it: that of an entry last seen
     /// in `epoch`.
     #[inline(always)]

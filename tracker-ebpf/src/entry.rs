@@ -4,10 +4,11 @@ use aya_ebpf::helpers::{bpf_jiffies64, generated::bpf_probe_read_kernel};
 use tracker_common::{
     Cause, Field, Loss, Proto, State, Timer,
     armed::{self, Tcp},
+    grave::{self, Side},
     jiffies,
     layout::{ABSENT, Bank},
     record::{Record, Seen},
-    uapi::{status, tcp},
+    uapi::{IPV4, status, tcp},
 };
 
 use crate::{asm, config, index, maps::COPY, namespace, tally};
@@ -136,6 +137,26 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
             }
             _ => 0,
         }
+    }
+
+    /// Key of its flow in the namespace of a slot, for its [grave](tracker_common::grave).
+    #[inline(always)]
+    pub fn flow(self, proto: Proto, slot: u32) -> u64 {
+        let is_long = field!(self, CtL3num) != IPV4;
+        let (mut one, mut other) = (0, 0);
+        if is_long {
+            one = field!(self, CtSrcEnd);
+            other = field!(self, CtDstEnd);
+        }
+        let source = Side {
+            address: [field!(self, CtSrc), one],
+            port: field!(self, CtSrcPort) as u16,
+        };
+        let destination = Side {
+            address: [field!(self, CtDst), other],
+            port: field!(self, CtDstPort) as u16,
+        };
+        grave::key(source, destination, proto, slot)
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::{
     bank,
     entries::{self, Place},
     entry::{self, Entry, blank},
-    ports,
+    graves, ports, strata,
     tally::{self, Alone, Known, Tally},
 };
 
@@ -63,6 +63,11 @@ fn begins<const IN_PLACE: bool>(
         return None;
     }
     let mut place = entries::take_free(entry.address())?;
+    if matches!(proto, Proto::Udp) {
+        let key = entry.flow(proto, slot);
+        place.keep_flow(key);
+        graves::ask(key, slot, refreshed);
+    }
     let flags = ports::insert(bank, slot, proto, entry.port(proto));
     let seen = Seen {
         state,
@@ -102,7 +107,9 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         flags: own,
     };
     let epoch = bank.epoch;
-    let other = ports::insert(bank, slot, proto, entry.port(proto));
+    let port = entry.port(proto);
+    let other = ports::insert(bank, slot, proto, port);
+    let key = ports::key_of(other, proto, port);
     let mut tally = Alone::new(bank);
     if let Some(cause) = cause {
         tally.unattributed(cause);
@@ -115,17 +122,29 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         // Its gaps will not be seen, so it must not count as one without any.
         seen.timer = Timer::Unknown;
     }
-    tally.insert(proto, entry.is_pickup(proto, seen.state));
+    let is_pickup = entry.is_pickup(proto, seen.state);
+    tally.insert(proto, is_pickup);
+    let mut flow = 0;
+    if graves::may_return(proto, is_pickup) {
+        flow = entry.flow(proto, slot);
+        graves::ask(flow, slot, now);
+    }
     let Some(mut place) = take(ctx, entry.address()) else {
         tally.entered(seen.state);
+        strata::begun(slot, key, proto, None);
         return;
     };
+    if matches!(proto, Proto::Udp) {
+        place.keep_flow(flow);
+    }
     let origin = Origin {
         flags: own | other,
         ..origin
     };
     place.record.insert(&seen, origin, &mut tally);
     place.show(entry.address(), epoch);
+    let is_known = !matches!(seen.timer, Timer::Unknown);
+    strata::begun(slot, key, proto, is_known.then_some(seen.timer));
 }
 
 /// Begins the record of an entry that is older than the watch, in an epoch.

@@ -15,6 +15,7 @@ mod config;
 mod death;
 mod entries;
 mod entry;
+mod graves;
 mod index;
 mod insert;
 mod maps;
@@ -22,6 +23,8 @@ mod namespace;
 mod packet;
 mod ports;
 mod programs;
+mod rare;
+mod strata;
 mod tally;
 
 #[cfg(target_arch = "bpf")]

@@ -10,7 +10,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use tracker_common::{
-    layout::{Bank, ENTRY_BYTES, Group, Losses, Namespace},
+    layout::{Bank, ENTRY_BYTES, Gaps, Group, Losses, Namespace, Rare},
     record::Record,
 };
 
@@ -36,6 +36,16 @@ pub static OVERFLOW: HashMap<u64, Record> = HashMap::with_max_entries(1 << 16, 0
 /// then.
 #[map]
 pub static BANKS: Array<Bank> = Array::with_max_entries(1, MAPPED);
+
+/// Long gaps by destination port, by slot of the namespace. Written when an entry's longest gap rises to a
+/// second or more, read by user space with the ports; a full table is counted.
+#[map]
+pub static GAPS: Array<Gaps> = Array::with_max_entries(1, MAPPED);
+
+/// What all CPUs count in one place, by slot of the namespace. Written when an expired entry returns, and by
+/// the census; read by user space.
+#[map]
+pub static RARE: Array<Rare> = Array::with_max_entries(1, MAPPED);
 
 /// By CPU. Written by every program, read by user space.
 #[map]

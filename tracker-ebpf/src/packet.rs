@@ -11,7 +11,7 @@ use tracker_common::{
 use crate::{
     bank, entries,
     entry::{self, Entry, blank, in_table},
-    insert, namespace,
+    insert, namespace, ports,
     tally::{Shared, SharedKnown},
 };
 
@@ -232,6 +232,8 @@ pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
     }
     note(record, entry.status());
     record.look(&seen, &mut tally);
+    let port = ports::key_of(record.flags, proto, entry.port(proto));
+    tally.news.note(slot, port);
     armed
 }
 
@@ -271,4 +273,6 @@ fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>
         tally.unattributed(cause);
     }
     insert::adopt(ctx, entry.address(), &seen, (origin, epoch), &mut tally);
+    let port = ports::key_of(own, proto, entry.port(proto));
+    tally.news.note(slot, port);
 }

@@ -1,12 +1,12 @@
 //! Who fills the table: entries by destination port.
 
 use tracker_common::{
-    Proto,
-    layout::{Bank, PORT_PLACES, PORT_PROBES, PortKey, PortUse, Ports},
+    Proto, Timer,
+    layout::{Bank, PORT_PLACES, PORT_PROBES, PortKey, PortUse, Ports, Usual},
     record::Record,
 };
 
-use crate::bank;
+use crate::{asm, bank};
 
 /// Counts an insert; gives the flag of a record whose port has no place of its own.
 #[inline(always)]
@@ -22,11 +22,7 @@ pub fn insert(bank: &mut Bank, slot: u32, proto: Proto, port: u16) -> u8 {
 /// Counts the death of an entry that was seen inserted.
 #[inline(always)]
 pub fn death(bank: &mut Bank, record: &Record, proto: Proto, port: u16, lifetime_us: u64) {
-    let key = if record.flags & Record::OTHER_PORT == 0 {
-        key(proto, port)
-    } else {
-        PortKey::OTHERS.packed()
-    };
+    let key = key_of(record.flags, proto, port);
     match first(&mut bank.ports, key) {
         Some(used) => bury(used, lifetime_us),
         None => _ = count_port(u32::from(record.slot), key, lifetime_us),
@@ -56,7 +52,16 @@ extern "C" fn count_port(slot: u32, key: u64, lifetime_us: u64) -> u32 {
             place.key = key;
             (&mut place.used, 0)
         }
-        None => (&mut bank.ports.others, Record::OTHER_PORT),
+        None => {
+            let proto = Proto::from_id(usize::from((key >> 16) as u16));
+            if lifetime_us == INSERT
+                && let Some((_, timer)) = proto.and_then(Usual::beginning)
+            {
+                let armed = &mut bank.ports.others_armed[timer.id()];
+                *armed = armed.wrapping_add(1);
+            }
+            (&mut bank.ports.others, Record::OTHER_PORT)
+        }
     };
     if lifetime_us == INSERT {
         used.inserts += 1;
@@ -64,6 +69,35 @@ extern "C" fn count_port(slot: u32, key: u64, lifetime_us: u64) -> u32 {
         bury(used, lifetime_us);
     }
     u32::from(flag)
+}
+
+/// Adds to the entries to a port ([`key_of`]) that a timer, given by its id, was first seen to arm. Verified on
+/// its own, so once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn arm(slot: u32, key: u64, timer: u32, entries: u32) -> u32 {
+    let (Some(bank), Some(timer)) = (bank::of(slot), Timer::from_id(timer as usize)) else {
+        return 0;
+    };
+    let armed = match find(&bank.ports, key) {
+        Some(place) => {
+            bank.ports.places[place % PORT_PLACES].key = key;
+            let timer = asm::below::<{ Timer::PER_ENTRY as i32 }>(timer.place() as u64);
+            // SAFETY: below the array's length, which the compiler does not know.
+            unsafe {
+                bank.ports.armed[place % PORT_PLACES]
+                    .as_mut_ptr()
+                    .add(timer)
+            }
+        }
+        None => {
+            let timer = asm::hidden(timer.id() as u64) as usize & (Timer::SLOTS - 1);
+            &raw mut bank.ports.others_armed[timer]
+        }
+    };
+    // SAFETY: a counter of a map, aligned.
+    unsafe { asm::add_u32(armed, entries) };
+    0
 }
 
 /// The place for a key, taken or free; `None` if others have taken all that it may be in.
@@ -76,6 +110,16 @@ fn find(ports: &Ports, key: u64) -> Option<usize> {
     (start..start + PORT_PROBES)
         .map(|place| place % PORT_PLACES)
         .find(|&place| ports.places[place].key == 0 || ports.places[place].key == key)
+}
+
+/// Where an entry's port is counted, by the flags of its record.
+#[inline(always)]
+pub fn key_of(flags: u8, proto: Proto, port: u16) -> u64 {
+    if flags & Record::OTHER_PORT == 0 {
+        key(proto, port)
+    } else {
+        PortKey::OTHERS.packed()
+    }
 }
 
 #[inline(always)]

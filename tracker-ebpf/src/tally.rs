@@ -10,6 +10,7 @@ use tracker_common::{
 use crate::{
     asm, config, index,
     maps::{self, LOSSES},
+    strata::News,
 };
 
 /// Counts a loss.
@@ -43,7 +44,13 @@ fn of_tick(jiffies: u32, tick: u32) -> u64 {
 
 /// So many jiffies in microseconds, and the bucket that they fall into.
 #[inline(always)]
-fn placed(jiffies: u32, tick: u32) -> (u64, usize) {
+pub fn placed(jiffies: u32) -> (u64, usize) {
+    placed_at(jiffies, config::TICK.load())
+}
+
+/// [`placed`], where a jiffy has so many 1/1024 µs.
+#[inline(always)]
+fn placed_at(jiffies: u32, tick: u32) -> (u64, usize) {
     let micros = of_tick(jiffies, tick);
     let bucket = config::bucket_of(jiffies).unwrap_or_else(|| histogram::index(micros));
     (micros, bucket)
@@ -55,6 +62,8 @@ fn placed(jiffies: u32, tick: u32) -> (u64, usize) {
 /// that cannot be. `KNOWN`: ids are few, or numbers of which the verifier knows nothing.
 pub struct Tally<'a, const SHARED: bool, const KNOWN: bool> {
     bank: &'a mut Bank,
+    /// What is to be noted by port.
+    pub news: News,
     /// Any number, of which the verifier knows nothing.
     noise: u32,
 }
@@ -75,6 +84,7 @@ impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
     pub fn new(bank: &'a mut Bank) -> Self {
         Self {
             noise: bank.epoch,
+            news: News::NONE,
             bank,
         }
     }
@@ -168,14 +178,14 @@ impl<'a, const SHARED: bool, const KNOWN: bool> Tally<'a, SHARED, KNOWN> {
         let timer = self.masked::<{ Timer::SLOTS }>(timer as usize);
         Self::count(&mut self.bank.usual.ran_out[state][timer]);
         let tick = config::TICK.load();
-        let (life_us, in_life) = placed(life, tick);
+        let (life_us, in_life) = placed_at(life, tick);
         // Many never leave the state that they begin in.
         let (stay_us, in_stay) = if stay == life {
             (life_us, in_life)
         } else {
-            placed(stay, tick)
+            placed_at(stay, tick)
         };
-        let (overdue_us, in_overdue) = placed(overdue, tick);
+        let (overdue_us, in_overdue) = placed_at(overdue, tick);
         Self::value(&mut self.bank.lifetime, life_us, in_life);
         Self::value(&mut self.bank.residency[state], stay_us, in_stay);
         Self::value(&mut self.bank.overdue, overdue_us, in_overdue);
@@ -227,9 +237,11 @@ impl<const SHARED: bool, const KNOWN: bool> Sink for Tally<'_, SHARED, KNOWN> {
     fn max_gap(&mut self, timer: Timer, from: Option<usize>, to: usize, micros: u64) {
         let id = self.masked::<{ Timer::SLOTS }>(timer.id());
         let Some(from) = from else {
+            self.news.armed(timer);
             Self::count(&mut self.bank.counters.connections[id]);
             return;
         };
+        self.news.raised(timer, from, to);
         let histogram = &mut self.bank.max_gap[id];
         if micros > histogram.max_us {
             histogram.max_us = micros;
@@ -249,7 +261,7 @@ impl<const SHARED: bool, const KNOWN: bool> Sink for Tally<'_, SHARED, KNOWN> {
 
     #[inline(always)]
     fn placed(&self, jiffies: u32) -> (u64, usize) {
-        placed(jiffies, config::TICK.load())
+        placed(jiffies)
     }
 
     #[inline(always)]

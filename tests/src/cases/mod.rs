@@ -15,6 +15,7 @@ mod namespaces;
 mod places;
 mod protocols;
 mod refusals;
+mod returns;
 mod rules;
 mod runner;
 mod segments;
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Case> {
         tcp::cases(),
         segments::cases(),
         udp::cases(),
+        returns::cases(),
         protocols::cases(),
         table::cases(),
         rules::cases(),

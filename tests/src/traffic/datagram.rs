@@ -102,6 +102,42 @@ impl Stage {
         })
     }
 
+    /// The client goes on with a flow whose entry has expired.
+    pub fn begin_again(&mut self, flow: &mut Flow, server: &UdpSocket) -> Result<(), TrafficError> {
+        let at = self.clock.align()?;
+        flow.client.send(b"question").map_err(socket("send"))?;
+        server.recv_from(&mut [0; 16]).map_err(socket("receive"))?;
+        self.clock.same_jiffy(at, "a datagram")?;
+        let port = server.local_addr().map_err(socket("server port"))?.port();
+        self.back(flow, at, port);
+        Ok(())
+    }
+
+    /// The server goes on with a flow whose entry has expired.
+    pub fn begin_back(&mut self, flow: &mut Flow, server: &UdpSocket) -> Result<(), TrafficError> {
+        let client = flow.client.local_addr().map_err(socket("client socket"))?;
+        let at = self.clock.align()?;
+        server
+            .send_to(b"answer", mapped(client))
+            .map_err(socket("answer"))?;
+        flow.client.recv(&mut [0; 16]).map_err(socket("receive"))?;
+        self.clock.same_jiffy(at, "a datagram")?;
+        self.back(flow, at, client.port());
+        Ok(())
+    }
+
+    /// Writes down that a flow has another entry, to this port.
+    fn back(&mut self, flow: &mut Flow, at: u64, port: u16) {
+        let expired = flow.entry;
+        let namespace = self.router().name().to_owned();
+        self.ledger.expire(&namespace, at);
+        flow.entry = self.insert("udp", port, at, "udp_unreplied", "udp_timeout");
+        flow.began = at;
+        flow.answered = false;
+        flow.stream = false;
+        self.returned(expired, flow.entry);
+    }
+
     /// Goes on with a flow that was begun by another process from the client's port `from`.
     pub fn resume(
         &self,
@@ -253,6 +289,14 @@ impl Stage {
 
     fn echo_names(&self, echo: &Echo) -> bool {
         echo.to.is_ipv4()
+    }
+}
+
+/// An address as a socket for both families has it.
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::from((ip.to_ipv6_mapped(), address.port())),
+        IpAddr::V6(_) => address,
     }
 }
 

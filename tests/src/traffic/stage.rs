@@ -7,7 +7,7 @@ use tracker_user::lab::{clock::Clock, priority::run_first};
 
 use super::{TrafficError, socket};
 use crate::net::{Netns, Topology};
-use crate::truth::{Entry, Followed, Ledger, Name, Reason, Step};
+use crate::truth::{Entry, Followed, Ledger, Name, Reason, Return, Step};
 
 /// Timers whose settings the truth needs.
 const TIMERS: [&str; 25] = [
@@ -154,6 +154,34 @@ impl Stage {
         self.ledger.entries[entry].steps.push(step);
     }
 
+    /// Writes down that an entry is of the same flow as one that has expired.
+    pub fn returned(&mut self, expired: usize, entry: usize) {
+        let entries = &self.ledger.entries;
+        let (Some(last), Some(first)) =
+            (entries[expired].steps.last(), entries[entry].steps.first())
+        else {
+            return;
+        };
+        let back = Return {
+            namespace: self.namespace.clone(),
+            timer: last.timer.clone(),
+            gap: first.at - last.at,
+        };
+        self.ledger.returns.push(back);
+    }
+
+    /// The jiffy in which a living entry expires.
+    #[must_use]
+    pub fn expiry(&self, entry: usize) -> u64 {
+        Ledger::expiry(&self.ledger.entries[entry]).unwrap_or(0)
+    }
+
+    /// Waits for a jiffy, as part of the traffic.
+    pub fn wait_until(&self, jiffy: u64) -> Result<(), TrafficError> {
+        self.clock.until(jiffy)?;
+        Ok(())
+    }
+
     /// Writes down a death at once.
     pub fn kill(&mut self, entry: usize, at: u64, reason: Reason) {
         self.ledger.kill(entry, at, reason);
@@ -180,6 +208,7 @@ impl Stage {
     pub fn take(&mut self, other: Self) {
         self.ledger.slack = self.ledger.slack.max(other.ledger.slack);
         self.ledger.entries.extend(other.ledger.entries);
+        self.ledger.returns.extend(other.ledger.returns);
         self.ledger.settings.extend(other.ledger.settings);
         self.ledger.statistics.extend(other.ledger.statistics);
     }

@@ -126,14 +126,7 @@ impl Stage {
         self.exchange(conn, from)?;
         self.clock.same_jiffy(at, "data and its acknowledgement")?;
         if conn.state == "tcp_established" {
-            // Data on its way only ever shortens the timeout.
-            let shorter = self.timeout("tcp_timeout_unacknowledged")
-                < self.timeout("tcp_timeout_established");
-            let timer = if shorter {
-                "tcp_timeout_unacknowledged"
-            } else {
-                "tcp_timeout_established"
-            };
+            let timer = self.if_shorter("tcp_timeout_unacknowledged");
             self.refresh(conn.entry, at, conn.state, timer);
             self.refresh(conn.entry, at, conn.state, "tcp_timeout_established");
         } else {
@@ -148,22 +141,23 @@ impl Stage {
         self.exchange(conn, Side::Client)?;
         self.clock.same_jiffy(at, "a pickup")?;
         // A stream that begins in its middle has no window yet, which counts as a closed one.
-        conn.entry = self.insert(
-            "tcp",
-            conn.port,
-            at,
-            "tcp_established",
-            "tcp_timeout_max_retrans",
-        );
+        let timer = self.if_shorter("tcp_timeout_max_retrans");
+        conn.entry = self.insert("tcp", conn.port, at, "tcp_established", timer);
         self.ledger.entries[conn.entry].pickup = true;
         // The first answer finds no answer seen before it, so the long timer has to wait.
-        self.refresh(
-            conn.entry,
-            at,
-            "tcp_established",
-            "tcp_timeout_unacknowledged",
-        );
+        let timer = self.if_shorter("tcp_timeout_unacknowledged");
+        self.refresh(conn.entry, at, "tcp_established", timer);
         Ok(())
+    }
+
+    /// What lies open on an established connection only ever shortens the timeout.
+    fn if_shorter(&self, timer: &'static str) -> &'static str {
+        let established = "tcp_timeout_established";
+        if self.timeout(timer) < self.timeout(established) {
+            timer
+        } else {
+            established
+        }
     }
 
     fn exchange(&self, conn: &mut Conn, from: Side) -> Result<(), TrafficError> {

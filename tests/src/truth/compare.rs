@@ -90,8 +90,9 @@ impl Wants {
 }
 
 /// Words that tell the rows of a list apart, the first that a row has.
-const KEYS: [&[&str]; 5] = [
+const KEYS: [&[&str]; 6] = [
     &["state", "reason"],
+    &["proto", "port", "timer"],
     &["proto", "port"],
     &["name"],
     &["event"],

@@ -12,12 +12,13 @@ use super::page::Page;
 use super::scope::Scope;
 
 /// Losses that a report counts by cause; there must be none of any.
-const LOSSES: [&str; 5] = [
+const LOSSES: [&str; 6] = [
     "map_full",
     "read_failed",
     "probe_missed",
     "namespaces_full",
     "stack_failed",
+    "strata_full",
 ];
 
 /// Causes for which something is not attributed to a timer.

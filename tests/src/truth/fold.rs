@@ -6,23 +6,41 @@ use tracker_common::{Proto, Reason, State, Timer};
 use tracker_user::lab::truth::{Outcome, Samples, Span, Tally};
 
 use super::ledger::{Entry, Followed, Ledger, Step, UNTOLD};
-use super::scope::{Overdue, Scope};
+use super::scope::{Overdue, Scope, Seldom};
+
+/// Seconds from the end of the traffic to that of the watch, at most.
+const SPARE_S: u64 = 3;
 
 /// Counts what the ledger holds of a namespace, or of all.
 pub fn ledger(ledger: &Ledger, namespace: Option<&str>, watch: (u64, u64)) -> Scope {
-    let mut fold = Fold::default();
+    let second = (1.0 / ledger.jiffy_s) as u64;
+    let mut fold = Fold {
+        spare: SPARE_S * second,
+        ..Fold::default()
+    };
     for entry in &ledger.entries {
         if namespace.is_none_or(|name| name == entry.namespace) {
             fold.add(entry, watch);
         }
     }
-    let second = (1.0 / ledger.jiffy_s) as u64;
+    let mut returns: BTreeMap<Timer, Samples> = BTreeMap::new();
+    for back in &ledger.returns {
+        if namespace.is_none_or(|name| name == back.namespace) {
+            let timer = id(&back.timer, Timer::from_name);
+            let gaps = returns.entry(timer).or_default();
+            gaps.add(Span::exactly(back.gap));
+        }
+    }
     let peak = peaks(&mut fold.changes, 2 * second);
     Scope {
         tally: fold.tally,
         live_at_start: fold.live_at_start,
         live_at_end: fold.live_at_end,
         overdue: Overdue::Samples(fold.overdue),
+        seldom: Some(Seldom {
+            idle: fold.idle,
+            returns,
+        }),
         beyond: fold.beyond,
         beyond_port: fold.beyond_port,
         presence: fold.presence,
@@ -40,6 +58,9 @@ struct Fold {
     beyond_port: BTreeMap<(Proto, u16), u64>,
     presence: Span,
     changes: Vec<(u64, i64)>,
+    idle: BTreeMap<Timer, Samples>,
+    /// Jiffies from the end of the traffic to that of the watch, at most.
+    spare: u64,
 }
 
 impl Fold {
@@ -64,7 +85,10 @@ impl Fold {
         let kept = entry.followed != Followed::NotAtAll;
         // An older entry that no packet touched was never looked at.
         if entry.followed == Followed::Wholly && (!entry.before || entry.steps.len() > 1) {
-            self.add_gaps(&entry.steps);
+            self.add_gaps((proto, entry.port), &entry.steps);
+            if entry.death.is_none() {
+                self.add_idle(&entry.steps, end);
+            }
         }
         if !entry.before {
             if kept {
@@ -76,9 +100,11 @@ impl Fold {
             let port = self.tally.ports.entry(key).or_default();
             port.inserts += 1;
             if kept {
-                port.deaths += u64::from(entry.death.is_some());
-                port.presence.low += died.saturating_sub(since);
-                port.presence.high += died.saturating_sub(since);
+                if entry.death.is_some() {
+                    port.deaths += 1;
+                    port.presence.low += died.saturating_sub(since);
+                    port.presence.high += died.saturating_sub(since);
+                }
                 *self.beyond_port.entry(key).or_default() += removed - died;
             }
         }
@@ -145,7 +171,18 @@ impl Fold {
         }
     }
 
-    fn add_gaps(&mut self, steps: &[Step]) {
+    /// The watch ends somewhat after the traffic.
+    fn add_idle(&mut self, steps: &[Step], end: u64) {
+        if let Some(last) = steps.last().filter(|last| last.timer != UNTOLD) {
+            let least = end.saturating_sub(last.at);
+            self.idle.entry(timer(last)).or_default().add(Span {
+                low: least,
+                high: least + self.spare,
+            });
+        }
+    }
+
+    fn add_gaps(&mut self, port: (Proto, u16), steps: &[Step]) {
         let mut longest: BTreeMap<Timer, Span> = BTreeMap::new();
         let told = |step: &Step| step.timer != UNTOLD;
         for (step, next) in steps.iter().zip(steps.iter().skip(1)) {
@@ -164,7 +201,7 @@ impl Fold {
             longest.entry(timer(last)).or_default();
         }
         for (timer, gap) in longest {
-            self.tally.longest(timer, gap);
+            self.tally.longest_to(port, timer, gap);
         }
     }
 }

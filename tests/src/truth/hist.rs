@@ -1,6 +1,6 @@
 //! The quantiles that a histogram of samples must show.
 
-use tracker_user::lab::truth::Samples;
+use tracker_user::lab::truth::{Samples, Span};
 
 use super::compare::{Want, Wants};
 
@@ -14,7 +14,12 @@ pub enum Zero {
     Counts,
     /// None: where one may have been less or more, it may be missing.
     IsNone,
+    /// None, and so is one of less than a second.
+    BelowASecondIsNone,
 }
+
+/// What a report says of a histogram.
+pub const FIELDS: [&str; 6] = ["count", "p50_s", "p90_s", "p99_s", "p999_s", "max_s"];
 
 /// How times are measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,9 +33,14 @@ pub struct Measure {
 /// Adds what a histogram of these samples must show below `path`.
 pub fn want(samples: &Samples, zero: Zero, wants: &mut Wants, path: &str, measure: Measure) {
     let Measure { jiffy_s, slack } = measure;
-    let certain = match zero {
-        Zero::Counts => samples.clone(),
-        Zero::IsNone => samples.only_certain(),
+    let second = (1.0 / jiffy_s).round() as u64;
+    let (certain, samples) = match zero {
+        Zero::Counts => (samples.clone(), samples.clone()),
+        Zero::IsNone => (samples.only_certain(), samples.clone()),
+        Zero::BelowASecondIsNone => (
+            filtered(samples, |span| span.low >= second + slack),
+            filtered(samples, |span| span.high + slack >= second),
+        ),
     };
     let count = match (certain.count(), samples.count()) {
         (low, high) if low == high => Want::Count(high),
@@ -39,7 +49,7 @@ pub fn want(samples: &Samples, zero: Zero, wants: &mut Wants, path: &str, measur
     wants.put(format!("{path}.count"), count);
     // Those that may be missing are the shortest.
     let highest = if certain.count() == 0 {
-        samples
+        &samples
     } else {
         &certain
     };
@@ -54,7 +64,8 @@ pub fn want(samples: &Samples, zero: Zero, wants: &mut Wants, path: &str, measur
         let want = match (samples.quantile(quantile), highest.quantile(quantile)) {
             (Some(low), Some(high)) => {
                 let spare = slack as f64 * jiffy_s;
-                let low = low.low as f64 * jiffy_s * (1.0 - WIDTH) - spare;
+                let least = if certain.count() == 0 { 0 } else { low.low };
+                let low = least as f64 * jiffy_s * (1.0 - WIDTH) - spare;
                 let high = high.high as f64 * jiffy_s * (1.0 + WIDTH) + spare;
                 Want::Between(low.max(0.0), high)
             }
@@ -64,10 +75,16 @@ pub fn want(samples: &Samples, zero: Zero, wants: &mut Wants, path: &str, measur
     }
 }
 
+fn filtered(samples: &Samples, is_meant: impl Fn(&Span) -> bool) -> Samples {
+    let mut kept = Samples::default();
+    for (span, count) in samples.iter().filter(|(span, _)| is_meant(span)) {
+        kept.add_many(span, count);
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
-    use tracker_user::lab::truth::Span;
-
     use super::*;
 
     const MEASURE: Measure = Measure {
@@ -97,5 +114,10 @@ mod tests {
         );
         want(&samples, Zero::Counts, &mut wants, "x", MEASURE);
         assert_eq!(wants.get("x.count"), Some(&Want::Count(10)));
+        // A second has 250 jiffies.
+        samples.add(Span::exactly(249));
+        let zero = Zero::BelowASecondIsNone;
+        want(&samples, zero, &mut wants, "x", MEASURE);
+        assert_eq!(wants.get("x.count"), Some(&Want::Between(1.0, 2.0)));
     }
 }

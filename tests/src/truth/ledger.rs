@@ -126,11 +126,25 @@ pub enum LedgerError {
     },
 }
 
+/// An entry that began where one of the same flow had expired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Return {
+    /// Its namespace.
+    pub namespace: String,
+    /// The timer that let the other expire.
+    pub timer: Name,
+    /// Jiffies from the other's last refresh to its insert.
+    pub gap: u64,
+}
+
 /// The truth about one watch.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// All entries, in the order of their inserts.
     pub entries: Vec<Entry>,
+    /// All returns.
+    #[serde(default)]
+    pub returns: Vec<Return>,
     /// First and last jiffy of the traffic.
     pub span: (u64, u64),
     /// Length of a jiffy in seconds.

@@ -11,5 +11,5 @@ mod scope;
 
 pub use compare::{Want, Wants, diff, flatten};
 pub use expect::{Watch, expect};
-pub use ledger::{Entry, Followed, Ledger, LedgerError, Name, Reason, Step, UNTOLD};
+pub use ledger::{Entry, Followed, Ledger, LedgerError, Name, Reason, Return, Step, UNTOLD};
 pub use run::expect_run;

@@ -34,6 +34,13 @@ impl Page<'_> {
         hist::want(samples, zero, self.wants, &path, self.measure);
     }
 
+    /// Allows a histogram of this part to show whatever it does.
+    pub fn anything(&mut self, path: &str) {
+        for field in hist::FIELDS {
+            self.put(&format!("{path}.{field}"), Want::Anything);
+        }
+    }
+
     /// A time in jiffies as seconds over `per`, with room for the histogram's width and a second of sampling.
     pub fn span(&self, span: Span, per: f64) -> Want {
         let seconds = |jiffies: u64| jiffies as f64 * self.measure.jiffy_s;

@@ -69,6 +69,7 @@ fn scope(truth: &TruthFile, watch: &Watch) -> Scope {
         live_at_start: 0,
         live_at_end: truth.live,
         overdue: Overdue::Count(expired),
+        seldom: None,
         beyond: beyond.collect(),
         beyond_port: beyond_port.collect(),
         presence,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracker_common::{Reason, State};
+use tracker_common::{Reason, State, Timer};
 use tracker_user::lab::truth::{Samples, Span, Tally};
 
 use super::compare::Want;
@@ -18,6 +18,15 @@ pub enum Overdue {
     Count(u64),
 }
 
+/// What is known of those that live on, and of those that came back.
+#[derive(Debug)]
+pub struct Seldom {
+    /// Time since the last refresh of each entry that lives at the end, by the timer that it armed.
+    pub idle: BTreeMap<Timer, Samples>,
+    /// Last refresh to insert of each that came back, by the timer that let it expire.
+    pub returns: BTreeMap<Timer, Samples>,
+}
+
 /// Everything that is known of one scope.
 #[derive(Debug)]
 pub struct Scope {
@@ -29,6 +38,8 @@ pub struct Scope {
     pub live_at_end: u64,
     /// Removal minus expiry.
     pub overdue: Overdue,
+    /// What happens seldom; none if it is not known.
+    pub seldom: Option<Seldom>,
     /// Jiffies that entries may have been in a state beyond those of visits that ended: because they still live, or
     /// stayed in the table after they had expired.
     pub beyond: BTreeMap<State, u64>,
@@ -71,6 +82,7 @@ impl Scope {
         page.samples("lifetime", &tally.lifetime, Zero::Counts);
         self.want_overdue(page);
         self.want_ports(page);
+        self.want_strata(page);
         let peak = self.peak;
         let most = Want::Between(peak.low as f64, peak.high as f64);
         page.put("count.max", most);
@@ -133,6 +145,36 @@ impl Scope {
             page.put(
                 &format!("{path}.expired_per_s"),
                 Want::Between(rate * 0.99, rate * 1.01),
+            );
+            self.want_seldom(page, *timer);
+        }
+    }
+
+    fn want_seldom(&self, page: &mut Page<'_>, timer: Timer) {
+        let path = format!("timers[{}]", timer.name());
+        let Some(Seldom { idle, returns }) = &self.seldom else {
+            page.anything(&format!("{path}.idle"));
+            page.anything(&format!("{path}.returns"));
+            return;
+        };
+        for (name, all) in [("idle", idle), ("returns", returns)] {
+            let none = Samples::default();
+            let samples = all.get(&timer).unwrap_or(&none);
+            page.samples(&format!("{path}.{name}"), samples, Zero::Counts);
+        }
+    }
+
+    fn want_strata(&self, page: &mut Page<'_>) {
+        for ((proto, port, timer), longest) in &self.tally.strata {
+            let path = format!("strata[{}/{port}/{}]", proto.name(), timer.name());
+            for name in ["proto", "port", "timer"] {
+                page.put(&format!("{path}.{name}"), Want::Anything);
+            }
+            page.put(&format!("{path}.connections"), Want::Count(longest.count()));
+            page.samples(
+                &format!("{path}.max_gap"),
+                longest,
+                Zero::BelowASecondIsNone,
             );
         }
     }

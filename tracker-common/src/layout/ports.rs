@@ -1,5 +1,8 @@
 //! Who fills the table.
 
+use super::Usual;
+use crate::{Proto, Timer};
+
 /// Whose entries are counted together: those of a namespace with the same destination port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortKey {
@@ -63,6 +66,44 @@ pub struct Ports {
     pub places: [PortPlace; PORT_PLACES],
     /// What the entries took whose ports find no place in it.
     pub others: PortUse,
+    /// Entries that a timer was first seen to arm, by the place of their port and by [`Timer::place`]; of the
+    /// timer that entries [begin](Usual::beginning) with, wrapping, those beyond the inserts, since most
+    /// begin with it.
+    pub armed: [[u32; Timer::PER_ENTRY]; PORT_PLACES],
+    /// The same of `others`, by [`Timer`], and whoever begins with it is counted, too.
+    pub others_armed: [u32; Timer::SLOTS],
+}
+
+impl Ports {
+    /// Shows each port and timer that ever armed an entry of it, with the number of these entries. It may
+    /// be below 0: one may be counted in a port's place on one CPU, and among the others on another.
+    pub fn each_armed(&self, mut show: impl FnMut(PortKey, Timer, i64)) {
+        for (place, armed) in self.places.iter().zip(&self.armed) {
+            let Some(key) = PortKey::unpacked(place.key) else {
+                continue;
+            };
+            let Some(proto) = Proto::from_id(key.proto as usize) else {
+                continue;
+            };
+            for timer in Timer::of_proto(proto) {
+                let armed = armed[timer.place()];
+                let entries = match Usual::beginning(proto) {
+                    Some((_, begins)) if begins == timer => {
+                        place.used.inserts as i64 + i64::from(armed as i32)
+                    }
+                    _ => i64::from(armed),
+                };
+                if entries != 0 {
+                    show(key, timer, entries);
+                }
+            }
+        }
+        for (&armed, &timer) in self.others_armed.iter().zip(Timer::ALL) {
+            if armed != 0 {
+                show(PortKey::OTHERS, timer, i64::from(armed as i32));
+            }
+        }
+    }
 }
 
 /// A place in a table: a destination port and what its entries took.
@@ -89,7 +130,45 @@ pub struct PortUse {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::{boxed::Box, vec::Vec};
+
     use super::*;
+
+    #[test]
+    fn who_begins_as_most_do_is_known_from_the_inserts() {
+        let mut ports = Box::new(Ports {
+            places: [PortPlace::default(); PORT_PLACES],
+            others: PortUse::default(),
+            armed: [[0; Timer::PER_ENTRY]; PORT_PLACES],
+            others_armed: [0; Timer::SLOTS],
+        });
+        let port = |proto: Proto| PortKey {
+            port: 53,
+            proto: proto as u16,
+        };
+        ports.places[3].key = port(Proto::Udp).packed();
+        ports.places[3].used.inserts = 5;
+        // One of them was made by hand, and two became streams.
+        ports.armed[3][Timer::Udp.place()] = u32::MAX;
+        ports.armed[3][Timer::UdpStream.place()] = 2;
+        ports.places[9].key = port(Proto::Icmp).packed();
+        ports.places[9].used.inserts = 7;
+        ports.armed[9][Timer::Icmp.place()] = 6;
+        ports.others_armed[Timer::TcpClose.id()] = 1;
+        let mut seen = Vec::new();
+        ports.each_armed(|key, timer, entries| seen.push((key, timer, entries)));
+        assert_eq!(
+            seen,
+            [
+                (port(Proto::Udp), Timer::Udp, 4),
+                (port(Proto::Udp), Timer::UdpStream, 2),
+                (port(Proto::Icmp), Timer::Icmp, 6),
+                (PortKey::OTHERS, Timer::TcpClose, 1),
+            ]
+        );
+    }
 
     #[test]
     fn a_port_is_packed_whole() {

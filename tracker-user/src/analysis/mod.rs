@@ -12,5 +12,7 @@ mod summary;
 pub mod whatif;
 
 pub use observed::Observed;
-pub use rows::{Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, TableSize, TimerRow};
+pub use rows::{
+    Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, StratumRow, TableSize, TimerRow,
+};
 pub use summary::{Body, NamespaceSummary, Summary};

@@ -6,7 +6,9 @@ use tracker_common::{Timer, layout::Counters, layout::HistogramId};
 
 use super::course::Course;
 use crate::{
-    recording::{Distribution, NamespaceRecord, PortRecord, Recording, add_counters},
+    recording::{
+        Distribution, NamespaceRecord, PortRecord, Recording, StratumRecord, add_counters,
+    },
     source::{Statistics, Table},
 };
 
@@ -29,6 +31,8 @@ pub struct Observed {
     pub live: u64,
     /// By destination port.
     pub ports: Vec<PortRecord>,
+    /// By destination port and timer, in this order.
+    pub strata: Vec<StratumRecord>,
     /// The largest table seen. Its settings are the same in all namespaces.
     pub table: Option<Table>,
     /// What the kernel counted itself.
@@ -50,6 +54,7 @@ impl Observed {
             live_at_start: 0,
             live: 0,
             ports: Vec::new(),
+            strata: Vec::new(),
             table: None,
             statistics: Statistics::new(),
             course: Course::default(),
@@ -61,6 +66,8 @@ impl Observed {
     pub fn namespace(recording: &Recording, namespace: &NamespaceRecord) -> Self {
         let mut ports = namespace.ports.clone();
         sort(&mut ports);
+        let mut strata = Vec::new();
+        merge_strata(&mut strata, &namespace.strata);
         Self {
             seconds: recording.duration.as_secs_f64(),
             longest: recording.duration.as_secs_f64(),
@@ -74,6 +81,7 @@ impl Observed {
             live_at_start: namespace.live_at_start,
             live: namespace.live,
             ports,
+            strata,
             table: namespace.table,
             statistics: namespace.statistics.clone(),
             course: Course::of(&recording.intervals, [namespace]),
@@ -138,6 +146,7 @@ impl Observed {
             }
         }
         sort(&mut self.ports);
+        merge_strata(&mut self.strata, &other.strata);
         self.table = match (self.table, other.table) {
             (Some(a), Some(b)) => Some(if a.count >= b.count { a } else { b }),
             (a, b) => a.or(b),
@@ -167,6 +176,20 @@ impl Observed {
             count as f64 / self.seconds
         } else {
             0.0
+        }
+    }
+}
+
+fn merge_strata(strata: &mut Vec<StratumRecord>, other: &[StratumRecord]) {
+    let key = |it: &StratumRecord| (it.proto, it.port, it.timer);
+    for stratum in other {
+        match strata.binary_search_by_key(&key(stratum), key) {
+            Ok(at) => {
+                let kept = &mut strata[at];
+                kept.connections = kept.connections.saturating_add(stratum.connections);
+                kept.max_gaps.merge(&stratum.max_gaps);
+            }
+            Err(at) => strata.insert(at, stratum.clone()),
         }
     }
 }

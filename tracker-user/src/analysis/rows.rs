@@ -4,7 +4,7 @@ use serde::Serialize;
 use tracker_common::{Proto, Reason, State, Timer, layout::HistogramId};
 
 use super::Observed;
-use crate::recording::Distribution;
+use crate::recording::{Distribution, StratumRecord};
 
 /// inserted - destroyed - (live at end - live at start): what nobody saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -187,6 +187,10 @@ pub struct TimerRow {
     pub expired: u64,
     /// The same, per second.
     pub expired_per_s: f64,
+    /// Last refresh to insert, of those of them that came back: gaps that it was too short for.
+    pub returns: Quantiles,
+    /// Time since the last refresh of the entries that lived under it when the watch ended.
+    pub idle: Quantiles,
 }
 
 impl TimerRow {
@@ -200,8 +204,13 @@ impl TimerRow {
                 max_gap: Quantiles::of(observed.histogram(HistogramId::MaxGap(timer))),
                 expired: observed.counters.timer_expired[timer.id()],
                 expired_per_s: observed.rate(observed.counters.timer_expired[timer.id()]),
+                returns: Quantiles::of(observed.histogram(HistogramId::Return(timer))),
+                idle: Quantiles::of(observed.histogram(HistogramId::Idle(timer))),
             })
-            .filter(|row| row.resumed_gaps.count > 0 || row.max_gap.count > 0 || row.expired > 0)
+            .filter(|row| {
+                let samples = [row.resumed_gaps, row.max_gap, row.returns, row.idle];
+                row.expired > 0 || samples.iter().any(|it| it.count > 0)
+            })
             .collect()
     }
 }
@@ -274,6 +283,34 @@ impl PortRow {
         });
         rows.filter(|row| row.inserts > 0 || row.deaths > 0)
             .collect()
+    }
+}
+
+/// Entries of a destination port that a timer ever armed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StratumRow {
+    /// Protocol, or `other_ports`.
+    pub proto: &'static str,
+    /// Port; 0 where there are none.
+    pub port: u16,
+    /// The timer.
+    pub timer: &'static str,
+    /// Entries that were seen under it.
+    pub connections: u64,
+    /// Longest gap that a refresh ended, of each of them that had one of a second or more.
+    pub max_gap: Quantiles,
+}
+
+impl StratumRow {
+    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+        let row = |it: &StratumRecord| Self {
+            proto: it.name(),
+            port: it.port,
+            timer: it.timer.name(),
+            connections: it.connections,
+            max_gap: Quantiles::of(&it.max_gaps),
+        };
+        observed.strata.iter().map(row).collect()
     }
 }
 

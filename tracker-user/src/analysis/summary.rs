@@ -6,7 +6,8 @@ use serde::Serialize;
 use tracker_common::{Cause, Loss};
 
 use super::{
-    Balance, Count, Death, Insert, Observed, PortRow, Quantiles, StateRow, TableSize, TimerRow,
+    Balance, Count, Death, Insert, Observed, PortRow, Quantiles, StateRow, StratumRow, TableSize,
+    TimerRow,
 };
 use crate::{recording::Recording, source::Hook};
 
@@ -75,6 +76,8 @@ pub struct Body {
     pub table: TableSize,
     /// By destination port; the one that fills the table most comes first.
     pub ports: Vec<PortRow>,
+    /// By destination port and timer.
+    pub strata: Vec<StratumRow>,
     /// What the kernel counted itself, as far as it does.
     pub kernel_statistics: BTreeMap<&'static str, u64>,
     /// Packets whose gap could not be attributed, by cause.
@@ -96,6 +99,7 @@ impl Body {
             count: Count::of(observed),
             table: TableSize::of(observed),
             ports: PortRow::rows(observed),
+            strata: StratumRow::rows(observed),
             kernel_statistics: observed
                 .statistics
                 .iter()
@@ -238,6 +242,7 @@ mod tests {
             "count",
             "table",
             "ports",
+            "strata",
             "kernel_statistics",
             "losses",
             "unattributed",

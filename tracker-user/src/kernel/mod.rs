@@ -4,6 +4,7 @@
 //! Nothing here changes the machine.
 
 pub mod btf;
+pub mod collector;
 pub mod legacy;
 pub mod machine;
 pub mod netns;

@@ -131,6 +131,14 @@ pub struct StratumRecord {
     pub max_gaps: Distribution,
 }
 
+impl StratumRecord {
+    /// Protocol, or [`PortRecord::OTHERS`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.proto.map_or(PortRecord::OTHERS, Proto::name)
+    }
+}
+
 impl PortRecord {
     /// In place of a protocol: all ports that found no place of their own.
     pub const OTHERS: &'static str = "other_ports";

@@ -7,7 +7,7 @@ use super::{
     writer::Writer,
     *,
 };
-use crate::kernel::Root;
+use crate::kernel::{Root, collector::adapts};
 
 /// ```c
 /// typedef struct { u8 state; u8 seen[2]; } tcp_t;
@@ -112,6 +112,19 @@ fn what_is_missing_is_named() {
     assert!(say(btf.offset_of("entry", "low").unwrap_err()).contains("is a bit field"));
     assert!(say(btf.enum_value("id", "Z").unwrap_err()).contains("enum id has no Z"));
     assert!(say(btf.function("g").unwrap_err()).contains("no function g()"));
+}
+
+#[test]
+fn a_collector_that_goes_by_timeouts_keeps_their_mean() {
+    let with = |member: &str| {
+        let mut writer = Writer::new();
+        let word = writer.int("u32", 4);
+        writer.structure("conntrack_gc_work", false, 4, &[(member, word, 0)]);
+        adapts(&Btf::parse(None, writer.finish()).unwrap())
+    };
+    assert_eq!(with("avg_timeout"), Some(true));
+    assert_eq!(with("next_gc_run"), Some(false));
+    assert_eq!(adapts(&parsed()), None);
 }
 
 #[test]

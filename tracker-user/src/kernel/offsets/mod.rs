@@ -34,6 +34,14 @@ pub struct Offsets {
     pub ct_net: u32,
     /// Address of the entry's `struct nf_ct_ext`, or 0: u64.
     pub ct_ext: u32,
+    /// Family of the original direction's addresses: u16.
+    pub ct_l3num: u32,
+    /// Source address of the original direction: 16 bytes in network order.
+    pub ct_src: u32,
+    /// Its source port: u16 in network order.
+    pub ct_src_port: u32,
+    /// Its destination address: 16 bytes in network order.
+    pub ct_dst: u32,
     /// Protocol of the original direction: u8.
     pub ct_protonum: u32,
     /// Destination port of the original direction: u16 in network order.
@@ -123,6 +131,12 @@ impl Offsets {
             Field::CtStatus => (self.ct_status, 8),
             Field::CtNet => (self.ct_net, 8),
             Field::CtExt => (self.ct_ext, 8),
+            Field::CtL3num => (self.ct_l3num, 2),
+            Field::CtSrc => (self.ct_src, 8),
+            Field::CtSrcEnd => (self.ct_src + 8, 8),
+            Field::CtDst => (self.ct_dst, 8),
+            Field::CtDstEnd => (self.ct_dst + 8, 8),
+            Field::CtSrcPort => (self.ct_src_port, 2),
             Field::CtProtonum => (self.ct_protonum, 1),
             Field::CtDstPort => (self.ct_dst_port, 2),
             Field::TcpState => (self.tcp_state, 1),
@@ -155,6 +169,10 @@ impl Offsets {
             ct_status: entry.sized("status", 8)?,
             ct_net: entry.sized("ct_net.net", 8)?,
             ct_ext: entry.sized("ext", 8)?,
+            ct_l3num: entry.sized("tuplehash[0].tuple.src.l3num", 2)?,
+            ct_src: entry.sized("tuplehash[0].tuple.src.u3.all", 16)?,
+            ct_src_port: entry.sized("tuplehash[0].tuple.src.u.all", 2)?,
+            ct_dst: entry.sized("tuplehash[0].tuple.dst.u3.all", 16)?,
             ct_protonum: entry.sized("tuplehash[0].tuple.dst.protonum", 1)?,
             ct_dst_port: entry.sized("tuplehash[0].tuple.dst.u.all", 2)?,
             tcp_state: entry.sized("proto.tcp.state", 1)?,

@@ -40,6 +40,7 @@ pub struct Packets {
 /// | `timers[]` | `name`, `resumed_gaps`, `max_gap`, `expired`; `cut`: connections that went on after that |
 /// | `deaths[]` | `state`, `reason`, `count` |
 /// | `ports[]` | `proto`, `port`, `inserts`, `deaths`, `entry_seconds`: at least and at most; `cut` |
+/// | `strata[]` | `proto`, `port`, `timer`, `max_gap` |
 /// | `lifetime` | insert to death |
 ///
 /// Times (`residency`, `resumed_gaps`, `max_gap`, `lifetime`) are lists of `[low, high, count]`:
@@ -108,6 +109,8 @@ struct Document {
     timers: Vec<TimerRow>,
     deaths: Vec<DeathRow>,
     ports: Vec<PortRow>,
+    #[serde(default)]
+    strata: Vec<StratumRow>,
     lifetime: Times,
 }
 
@@ -154,6 +157,14 @@ struct PortRow {
     entry_seconds: (f64, f64),
     #[serde(default)]
     cut: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StratumRow {
+    proto: String,
+    port: u16,
+    timer: String,
+    max_gap: Times,
 }
 
 impl TruthFile {
@@ -267,6 +278,14 @@ impl TruthFile {
                     cut: row.cut,
                 })
                 .collect(),
+            strata: (tally.strata.iter())
+                .map(|((proto, port, timer), longest)| StratumRow {
+                    proto: proto.name().to_owned(),
+                    port: *port,
+                    timer: timer.name().to_owned(),
+                    max_gap: times(longest),
+                })
+                .collect(),
             lifetime: times(&tally.lifetime),
         }
     }
@@ -335,6 +354,12 @@ impl TruthFile {
             };
             let proto = named(&row.proto, Proto::from_name)?;
             tally.ports.insert((proto, row.port), tallied);
+        }
+        for row in document.strata {
+            let proto = named(&row.proto, Proto::from_name)?;
+            let timer = named(&row.timer, Timer::from_name)?;
+            let key = (proto, row.port, timer);
+            tally.strata.insert(key, samples(&row.max_gap));
         }
         Ok(Self {
             about: About {

@@ -101,10 +101,12 @@ impl Live {
     /// Its longest gap under each timer ever armed.
     pub fn longest(&self, tally: &mut Tally) {
         let gaps = self.gaps.iter().flat_map(|gaps| gaps.iter());
+        let port = (self.proto, self.port);
         let mut armed = false;
         for &(timer, low, high) in gaps {
             armed |= timer == self.timer;
-            tally.longest(
+            tally.longest_to(
+                port,
                 timer,
                 Span {
                     low: low.into(),
@@ -113,7 +115,7 @@ impl Live {
             );
         }
         if !armed {
-            tally.longest(self.timer, Span::default());
+            tally.longest_to(port, self.timer, Span::default());
         }
     }
 

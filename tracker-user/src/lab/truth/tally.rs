@@ -80,6 +80,9 @@ pub struct Tally {
     pub timers: BTreeMap<Timer, TimerTally>,
     /// By protocol and destination port.
     pub ports: BTreeMap<(Proto, u16), PortTally>,
+    /// The longest gap of each entry under each timer that was ever armed for it, 0 without any, by protocol
+    /// and destination port.
+    pub strata: BTreeMap<(Proto, u16, Timer), Samples>,
     /// Insert to death; of an expired entry, to its expiry.
     pub lifetime: Samples,
 }
@@ -118,6 +121,13 @@ impl Tally {
     /// An entry's longest gap under a timer is known.
     pub fn longest(&mut self, timer: Timer, gap: Span) {
         self.timers.entry(timer).or_default().longest.add(gap);
+    }
+
+    /// The same of an entry to a destination port.
+    pub fn longest_to(&mut self, (proto, port): (Proto, u16), timer: Timer, gap: Span) {
+        self.longest(timer, gap);
+        let key = (proto, port, timer);
+        self.strata.entry(key).or_default().add(gap);
     }
 
     /// An entry died.

@@ -8,7 +8,7 @@ use comfy_table::Cell;
 
 use super::Style;
 use crate::{
-    analysis::{Body, Summary},
+    analysis::{Body, Quantiles, Summary, TimerRow},
     units,
 };
 
@@ -39,6 +39,11 @@ pub fn table(summary: &Summary, style: &Style) -> String {
     section("Inserts", inserts(all, summary.duration_s, *style));
     section("States", states(all, *style));
     section("Timers", timers(all, *style));
+    section(
+        "Came back after a timer let them expire",
+        returns(all, *style),
+    );
+    section("Idle when the watch ended", idle(all, *style));
     section("Deaths", deaths(all, *style));
     section("Ports, by the table they take", ports(all, *style));
     section("Namespaces", namespaces(summary, *style));
@@ -124,6 +129,36 @@ fn timers(all: &Body, style: Style) -> String {
         "a second",
     ];
     style.grid(header, &[0], rows)
+}
+
+fn returns(all: &Body, style: Style) -> String {
+    times(all, style, "last refresh to return: median", |row| {
+        &row.returns
+    })
+}
+
+fn idle(all: &Body, style: Style) -> String {
+    times(all, style, "since the last refresh: median", |row| {
+        &row.idle
+    })
+}
+
+fn times(all: &Body, style: Style, what: &str, of: fn(&TimerRow) -> &Quantiles) -> String {
+    let rows = all
+        .timers
+        .iter()
+        .filter(|row| of(row).count > 0)
+        .map(|row| {
+            let times = of(row);
+            [
+                Cell::new(row.name),
+                number(times.count),
+                duration(times.count, times.p50_s),
+                duration(times.count, times.p99_s),
+                duration(times.count, times.max_s),
+            ]
+        });
+    style.grid(["timer", "entries", what, "99 %", "longest"], &[0], rows)
 }
 
 fn deaths(all: &Body, style: Style) -> String {

@@ -171,6 +171,8 @@ fn create(plan: &Plan<'_>, events: &[&Event]) -> Result<Ebpf, StartError> {
         .map_max_entries("ENTRIES", room.groups.max(1))
         .map_max_entries("OVERFLOW", room.overflow())
         .map_max_entries("BANKS", room.banks())
+        .map_max_entries("GAPS", room.slots)
+        .map_max_entries("RARE", room.slots)
         .map_max_entries("LOSSES", room.cpus)
         .map_max_entries("NAMESPACES", room.slots)
         .load(plan.object)

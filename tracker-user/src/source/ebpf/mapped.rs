@@ -7,7 +7,9 @@ use aya::{
     maps::{Map, MapData},
 };
 use memmap2::{MmapOptions, MmapRaw};
-use tracker_common::layout::{Bank, Counters, Group, Histogram, Losses, Namespace, Ports, Usual};
+use tracker_common::layout::{
+    Bank, Counters, Gaps, Group, Histogram, Losses, Namespace, Ports, Rare, RareCounts, Usual,
+};
 
 /// A value that the kernel writes while it is read.
 ///
@@ -26,7 +28,7 @@ macro_rules! words {
 }
 
 words!(
-    Bank, Counters, Group, Histogram, Losses, Namespace, Ports, Usual
+    Bank, Counters, Gaps, Group, Histogram, Losses, Namespace, Ports, Rare, RareCounts, Usual
 );
 
 /// An array in the kernel, of which a part is mapped for as long as it is read.

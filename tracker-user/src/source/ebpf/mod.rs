@@ -2,7 +2,7 @@
 //!
 //! `hooks` decides what to hook from what the kernel has, its machine code (`text`, `branch`) not
 //! least, `load` loads and attaches it,
-//! `read` adds the maps up over the CPUs, `scope` knows the watched namespaces and their
+//! `read` and `strata` add the maps up over the CPUs, `scope` knows the watched namespaces and their
 //! tables, `watch` is the [`Source`](super::Source) made of these.
 
 mod branch;
@@ -15,11 +15,14 @@ mod load;
 mod mapped;
 pub mod native;
 mod object;
+mod rare;
 mod read;
 mod refusal;
+mod rights;
 mod room;
 mod scope;
 pub mod statistics;
+mod strata;
 mod survey;
 mod sys;
 mod text;

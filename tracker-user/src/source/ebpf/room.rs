@@ -3,7 +3,8 @@
 use std::fmt;
 
 use tracker_common::{
-    layout::{Bank, Group, Namespace},
+    grave::GRAVES,
+    layout::{Bank, Gaps, Group, Namespace, Rare},
     record::Record,
 };
 
@@ -30,6 +31,9 @@ impl Room {
     const ELEMENT: usize = 48;
     /// Bytes of a hash map's bucket. There are as many as elements, and up to the next power of two.
     const BUCKET: usize = 16;
+
+    /// Bytes for what is kept of expired entries, whatever there is room for.
+    const GRAVES: u64 = (GRAVES * size_of::<u64>()) as u64;
 
     /// Room for so many entries, on a kernel that has an instruction to take a place in a group, or
     /// not.
@@ -76,7 +80,8 @@ impl Room {
 
     /// Bytes for what is counted.
     fn counting(&self) -> u64 {
-        bytes(self.banks(), size_of::<Bank>()) + bytes(self.slots, size_of::<Namespace>())
+        let each = size_of::<Namespace>() + size_of::<Rare>() + size_of::<Gaps>();
+        bytes(self.banks(), size_of::<Bank>()) + bytes(self.slots, each) + Self::GRAVES
     }
 
     /// Bytes in all.
@@ -121,8 +126,8 @@ mod tests {
         assert_eq!(room.overflow(), 70_194);
         assert_eq!(
             room.to_string(),
-            "23.4 MiB of memory: 21.0 MiB for up to 262,144 live entries, 85 bytes each; \
-             2.4 MiB to count on 4 CPUs in 1 namespace"
+            "25.7 MiB of memory: 21.0 MiB for up to 262,144 live entries, 85 bytes each; \
+             4.7 MiB to count on 4 CPUs in 1 namespace"
         );
     }
 

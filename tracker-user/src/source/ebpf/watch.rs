@@ -10,7 +10,7 @@ use aya::{Ebpf, programs::Program};
 use aya_log::EbpfLogger;
 use tracker_common::{
     Loss,
-    layout::{Counters, Losses, Namespace},
+    layout::{Bank, Counters, Losses, Namespace, RareCounts},
 };
 
 use super::{
@@ -20,16 +20,17 @@ use super::{
     hooks, load,
     mapped::Mapped,
     object::{self, Cast, Means},
-    read,
+    rare, read, rights,
     room::Room,
     scope::Scope,
-    sys, text,
+    strata, sys, text,
 };
 use crate::{
     kernel::{
         Root,
         btf::KernelBtf,
-        machine::{self, Capabilities, EntryMemory, Machine, Presence, Tracking},
+        collector,
+        machine::{self, EntryMemory, Machine, Presence, Tracking},
         offsets::Offsets,
         symbols::Symbols,
     },
@@ -71,9 +72,25 @@ pub struct Watch {
     description: Description,
     scope: Scope,
     cpus: u32,
-    last: Vec<Box<Counters>>,
+    last: Vec<Last>,
     start: Instant,
     ports_read: Option<Instant>,
+}
+
+/// What was last read of a namespace: only what has changed since is read again.
+#[derive(Clone)]
+struct Last {
+    counters: Box<Counters>,
+    rare: RareCounts,
+}
+
+impl Last {
+    fn nothing() -> Self {
+        Self {
+            counters: Box::new(Counters::ZERO),
+            rare: RareCounts::ZERO,
+        }
+    }
 }
 
 impl Watch {
@@ -88,7 +105,7 @@ impl Watch {
             what: "this machine",
             source: std::io::Error::other(error.to_string()),
         })?;
-        privileged(&root)?;
+        rights::privileged(&root)?;
         match Presence::read(&root, &machine) {
             Presence::Absent => return Err(StartError::Absent),
             Presence::NotLoaded => return Err(StartError::NotLoaded),
@@ -104,7 +121,7 @@ impl Watch {
         }
 
         let symbols = Symbols::read(&root)?;
-        unlock_memory();
+        rights::unlock_memory();
         let callers = text::all_callers(&symbols, hooks::traced());
         let btf = KernelBtf::open(&root)?;
         let offsets = Offsets::resolve(&btf)?;
@@ -167,14 +184,11 @@ impl Watch {
             memory_bytes: machine.memory_bytes,
             entry_bytes: memory.bytes(),
             map_bytes: room.bytes(),
-            collector_adapts: None,
+            // Without the one a kernel is older than the other.
+            collector_adapts: collector::adapts(&btf).or((!means.exchange).then_some(false)),
             remarks: Vec::new(),
         };
-        let last = scope
-            .members
-            .iter()
-            .map(|_| Box::new(Counters::ZERO))
-            .collect();
+        let last = vec![Last::nothing(); scope.members.len()];
         let mut watch = Self {
             root,
             ebpf,
@@ -240,7 +254,7 @@ impl Watch {
         for (slot, namespace) in known.iter().enumerate() {
             if slot >= self.scope.members.len() && namespace.inum != 0 {
                 self.scope.met(&self.root, namespace.inum);
-                self.last.push(Box::new(Counters::ZERO));
+                self.last.push(Last::nothing());
             }
         }
         let mut samples = Vec::new();
@@ -268,24 +282,31 @@ impl Watch {
         epoch: u32,
         read_ports: bool,
     ) -> anyhow::Result<NamespaceSample> {
-        let counters = self.counters(slot)?;
-        let banks = Mapped::open(&self.ebpf, "BANKS")?;
+        let banks: Mapped<'_, Bank> = Mapped::open(&self.ebpf, "BANKS")?;
+        let seldom = Mapped::open(&self.ebpf, "RARE")?;
         let place = u32::try_from(slot)?;
-        let histograms = read::changed(&self.last[slot], &counters)
-            .map(|id| {
-                Ok((
-                    id,
-                    read::histogram(&banks, place, id, &counters, self.cpus)?,
-                ))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let ports = if read_ports {
-            let ports = read::ports(&banks, place, self.cpus)?;
-            Some(ports.into_iter().collect())
-        } else {
-            None
+        let counters = read::counters(&banks, place, self.cpus)?;
+        let rare = rare::counts(&seldom, place)?;
+        let last = &self.last[slot];
+        let mut histograms = Vec::new();
+        for id in read::changed(&last.counters, &counters) {
+            let shown = read::histogram(&banks, place, id, &counters, self.cpus)?;
+            histograms.push((id, shown));
+        }
+        for id in rare.changed_since(&last.rare) {
+            histograms.push((id, rare::histogram(&seldom, place, id)?));
+        }
+        let (mut ports, mut strata) = (None, None);
+        if read_ports {
+            let used = read::ports(&banks, place, self.cpus)?;
+            ports = Some(used.into_iter().collect());
+            let gaps = Mapped::open(&self.ebpf, "GAPS")?;
+            strata = Some(strata::strata(&banks, &gaps, place, self.cpus)?);
+        }
+        self.last[slot] = Last {
+            counters: counters.clone(),
+            rare,
         };
-        self.last[slot].clone_from(&counters);
         let member = &mut self.scope.members[slot];
         let table = member.table();
         member.observe(&self.root, epoch, table);
@@ -299,7 +320,7 @@ impl Watch {
             live_at_start: member.live_at_start,
             live: table.map_or(0, |table| table.count),
             ports,
-            strata: None,
+            strata,
             counters,
         })
     }
@@ -331,7 +352,7 @@ impl Watch {
         }
         census::take(&mut self.ebpf, unhooked, self.description.tick_ns)?;
         // All histograms once more: one may have been read while a program was at it.
-        self.last.fill_with(|| Box::new(Counters::ZERO));
+        self.last.fill_with(Last::nothing);
         let mut sample = self.take(true)?;
         sample.losses.count[Loss::ProbeMissed.id()] = losses.count[Loss::ProbeMissed.id()];
         for (namespace, base) in sample.namespaces.iter_mut().zip(bases) {
@@ -341,30 +362,6 @@ impl Watch {
         }
         Ok(sample)
     }
-}
-
-/// Kernels before 5.11 count maps as locked memory of the process.
-fn unlock_memory() {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
-        log::debug!("the limit of locked memory stays as it is: {error}");
-    }
-}
-
-/// Says what is missing to watch the kernel.
-fn privileged(root: &Root) -> Result<(), StartError> {
-    let capabilities = Capabilities::read(root).map_err(|source| StartError::Machine {
-        what: "/proc/self/status",
-        source,
-    })?;
-    let missing = capabilities.missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
-    Err(StartError::Privileges {
-        missing: names.join(", "),
-    })
 }
 
 fn broken(error: &anyhow::Error) -> SourceError {
