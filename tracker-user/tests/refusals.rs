@@ -139,6 +139,31 @@ fn wrong_words_are_refused_before_anything_is_made() {
         ),
         (&["lab", "run", "dns", "--seed", "x"], "--seed"),
         (
+            &["whatif", "x", "--set", "tcp_timeout_timewait=30"],
+            "Write nf_conntrack_tcp_timeout_time_wait, if that is meant",
+        ),
+        (
+            &["whatif", "x", "--set", "udp_timeout=0"],
+            "Give a whole number of seconds from 1 to 2,147,483",
+        ),
+        (&["whatif", "x", "--set", "udp_timeout"], "Write NAME=VALUE"),
+        (
+            &[
+                "whatif",
+                "x",
+                "--set",
+                "max=9",
+                "--set",
+                "net.nf_conntrack_max=8",
+            ],
+            "nf_conntrack_max is set twice. Give one value for it",
+        ),
+        (&["whatif", "x"], "--set"),
+        (
+            &["recommend", "x", "--growth", "0.5"],
+            "not a factor from 1",
+        ),
+        (
             &["lab", "run", "dns", "--set", "udp_timeout"],
             "`udp_timeout` sets nothing. Write",
         ),

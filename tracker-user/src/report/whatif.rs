@@ -127,3 +127,49 @@ fn filling(it: &Filling) -> String {
     let fills = it.fills_in_s.map(units::seconds);
     fills.unwrap_or_else(|| "never".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use tracker_common::{Proto, State, Timer};
+
+    use super::*;
+    use crate::{analysis::whatif::whatif, recording::synthetic::Synthetic};
+
+    fn answer(settings: &[&str]) -> WhatIf {
+        let mut source = Synthetic::new();
+        let host = source.host();
+        host.insert(Proto::Tcp, 90_000);
+        host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 90_000, 120.0);
+        host.max_gap(Timer::TcpTimeWait, 90_000, 0.3);
+        host.count(13_000);
+        let settings: Vec<_> = settings.iter().map(|it| it.parse().unwrap()).collect();
+        whatif(&[source.recording(900)], &settings, Some(1_000.0))
+    }
+
+    #[test]
+    fn both_sides_are_beside_each_other() {
+        let it = answer(&["tcp_timeout_time_wait=60", "max=16384"]);
+        let text = table(&it, Style::default());
+        for line in [
+            "nf_conntrack_tcp_timeout_time_wait     2 m     1 m  6,000  0 of 90,000 connections resumed after more than 1 m: at most 3.3e-5",
+            "nf_conntrack_max                    65,536  16,384",
+            "1,000 SYNs without an answer a second fill it in",
+            "  52.5 s",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(text.contains("entries on average"), "{text}");
+    }
+
+    #[test]
+    fn a_timer_that_nothing_is_known_of_says_so() {
+        let it = answer(&["udp_timeout=10", "tcp_timeout_time_wait=240"]);
+        let text = table(&it, Style::default());
+        assert!(text.contains("no connection was seen under it"), "{text}");
+        assert!(text.contains("none: it is not shorter"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&json(&it)).unwrap();
+        assert!(json["settings"][0]["harm"].is_null());
+        assert!(json["then"]["count_mean"].as_f64() > json["now"]["count_mean"].as_f64());
+        assert_eq!(json["now"]["max"], 65_536);
+    }
+}

@@ -156,7 +156,7 @@ impl Display for Warning {
             ),
             Self::Legacy(lines) => write!(
                 f,
-                "Names that settings had before Linux 2.6.20 have no effect: {}.",
+                "Names that settings had before Linux 2.6.20 have no effect: {}. Rename or remove them there.",
                 lines.join("; ")
             ),
             Self::Remark(text) => f.write_str(text),

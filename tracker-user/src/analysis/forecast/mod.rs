@@ -74,7 +74,8 @@ pub fn forecast(recordings: &[Recording], settings: &[Assignment]) -> Forecast {
         count_p99: counts.p99.ceil() as u64,
         count_peak: counts.peak.ceil() as u64,
         overdue_s: overdue / expiries.max(1.0),
-        little_mean: (little + counts.mean - now.mean).max(0.0),
+        // What it misses of the one it misses of the other: entries older than the watch.
+        little_mean: little * counts.mean / now.mean.max(f64::MIN_POSITIVE),
     };
     let short = |it: Figures| (it.mean, it.peak.ceil() as u64);
     Forecast {

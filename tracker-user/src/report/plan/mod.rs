@@ -122,13 +122,18 @@ fn outlook(plan: &Plan) -> String {
     };
     let mut text = format!(
         "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets that takes {} when full. \
-         Little's law makes it {} on average during the watch, where {} were counted.",
+         By Little's law {} were there on average during the watch; {} were counted{}.",
         units::count(plan.predicted.count_mean.round() as u64),
         units::count(plan.predicted.count_peak),
         units::grouped(plan.table.buckets),
         units::bytes(plan.table.memory_bytes),
         units::count(plan.observed.little_mean.round() as u64),
         units::count(plan.observed.count_mean.round() as u64),
+        if plan.observed.little_mean < plan.observed.count_mean * 0.9 {
+            ", with entries older than the watch"
+        } else {
+            ""
+        },
     );
     let syns = plan.table.flood.iter().find(|it| it.kind == FloodKind::Syn);
     let rates = syns.and_then(|it| it.rate_before_per_s.zip(it.rate_after_per_s));
