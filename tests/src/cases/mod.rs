@@ -1,8 +1,10 @@
 //! The acceptance cases: each makes known traffic while tracker watches, then compares tracker's whole report with it.
 
+mod apply;
 mod bench;
 mod bpf;
 mod clash;
+mod doctor;
 mod errors;
 mod faces;
 mod flood;
@@ -99,12 +101,14 @@ pub fn all() -> Vec<Case> {
         namespaces::cases(),
         hooks::cases(),
         faces::cases(),
+        doctor::cases(),
         errors::cases(),
         refusals::cases(),
         lab::cases(),
         flood::cases(),
         leftovers::cases(),
         bench::cases(),
+        apply::cases(),
     ]
     .into_iter()
     .flatten()

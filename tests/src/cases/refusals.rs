@@ -16,6 +16,7 @@ use seccompiler::{
 
 use super::errors::{CANNOT_OBSERVE, not_written, profile, refused, says, tracking};
 use super::faces::fresh;
+use super::tracker::end_with;
 use super::{Case, Kind};
 
 /// The cases of this file.
@@ -33,11 +34,30 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Runs a command from a thread that has first given something up, for itself and for what it starts.
-fn without(give_up: impl FnOnce() -> Result<()> + Send, command: &mut Command) -> Result<Output> {
+pub fn without(
+    give_up: impl FnOnce() -> Result<()> + Send,
+    command: &mut Command,
+) -> Result<Output> {
+    apart(give_up, || refused(command, CANNOT_OBSERVE))
+}
+
+/// The same of a command that says on stdout what it cannot do; gives that back.
+pub fn without_saying(
+    give_up: impl FnOnce() -> Result<()> + Send,
+    command: &mut Command,
+) -> Result<String> {
+    apart(give_up, || Ok(end_with(command, CANNOT_OBSERVE)?))
+}
+
+/// On a thread that has first given something up.
+fn apart<T: Send>(
+    give_up: impl FnOnce() -> Result<()> + Send,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
     thread::scope(|scope| {
         let inside = || {
             give_up()?;
-            refused(command, CANNOT_OBSERVE)
+            work()
         };
         scope.spawn(inside).join()
     })
@@ -80,18 +100,14 @@ fn no_types() -> Result<()> {
 /// With every right that root has, programs can still be forbidden, or the hooks for them.
 fn forbidden() -> Result<()> {
     let topology = tracking()?;
-    let loads = SeccompRule::new(vec![SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Dword,
-        SeccompCmpOp::Eq,
-        BPF_PROG_LOAD,
-    )?])?;
-    for (call, rules, says_so) in [
-        (libc::SYS_bpf, vec![loads], "programs are refused"),
-        (libc::SYS_perf_event_open, Vec::new(), "refuses to watch"),
+    for (filter, says_so) in [
+        (no_programs()?, "programs are refused"),
+        (
+            forbid(libc::SYS_perf_event_open, Vec::new())?,
+            "refuses to watch",
+        ),
     ] {
         let recording = fresh("forbidden");
-        let filter = forbid(call, rules)?;
         let done = without(
             move || Ok(apply_filter(&filter)?),
             profile(topology.router.name(), &recording).args(["--attach", "kprobe"]),
@@ -104,6 +120,17 @@ fn forbidden() -> Result<()> {
 
 /// `BPF_PROG_LOAD` in linux/bpf.h.
 const BPF_PROG_LOAD: u64 = 5;
+
+/// A filter that forbids all eBPF programs.
+pub fn no_programs() -> Result<BpfProgram> {
+    let loads = SeccompRule::new(vec![SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        BPF_PROG_LOAD,
+    )?])?;
+    forbid(libc::SYS_bpf, vec![loads])
+}
 
 /// A filter that answers EPERM to a system call that one of the rules fits, to any if there is none.
 fn forbid(call: libc::c_long, rules: Vec<SeccompRule>) -> Result<BpfProgram> {

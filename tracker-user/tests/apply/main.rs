@@ -136,6 +136,16 @@ fn a_reboot_undoes_live_values_and_rollback_the_file() {
 }
 
 #[test]
+fn old_values_of_another_machine_are_not_restored_here() {
+    let machine = Machine::new();
+    machine.apply(&["--yes"], 0);
+    machine.write("etc/machine-id", "aaaa456789abcdef0123456789abcdef\n");
+    let said = machine.rollback(&["--force"], 2);
+    assert!(said.contains("another machine"), "{said}");
+    assert_eq!(machine.value(UDP), "45");
+}
+
+#[test]
 fn a_file_of_somebody_elses_is_left_alone() {
     let machine = Machine::new();
     machine.write(

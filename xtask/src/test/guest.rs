@@ -17,7 +17,9 @@ const CASES: &str = "vm-cases";
 /// Cases by what their names begin with, and the kernels that they run on: all others run on all. Scenarios take a
 /// minute each, and what they add to the other cases is the same everywhere; the lab itself, refusals and the bench hardly
 /// depend on the kernel. Of two that fit, both hold.
-const LIMITED: [(&str, &[&str]); 5] = [
+const LIMITED: [(&str, &[&str]); 7] = [
+    ("apply_", &["5.10", "6.12", "7.3"]),
+    ("doctor", &["5.10", "7.3"]),
     ("lab_", &["5.10", "6.12", "7.3"]),
     (SCENARIOS, &["6.12", "7.3"]),
     ("error_", &["5.10", "6.12"]),
