@@ -128,3 +128,35 @@ fn keep(folder: Option<&Path>, proof: &str) -> anyhow::Result<()> {
         write_file(&folder.join("proof.json"), proof)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::advice::{self, Request},
+        recording::synthetic::Synthetic,
+    };
+
+    fn plan_of(recording: &Recording) -> PlanFile {
+        let plan = advice::plan(std::slice::from_ref(recording), &Request::default());
+        let text = serde_json::to_string(&plan).unwrap();
+        PlanFile::parse(Path::new("plan.json"), &text).unwrap()
+    }
+
+    #[test]
+    fn a_plan_is_proven_with_its_own_recording_only() {
+        let mut source = Synthetic::new();
+        let mut of = |machine: Option<&str>, host: &str| {
+            source.description.machine = machine.map(str::to_owned);
+            source.description.host = host.to_owned();
+            source.recording(60)
+        };
+        let plan = plan_of(&of(Some("5f2c"), "gateway"));
+        assert!(belongs(&plan, &of(Some("5f2c"), "renamed")).is_ok());
+        // Where one of them does not know its machine, the name decides.
+        assert!(belongs(&plan, &of(None, "gateway")).is_ok());
+        assert!(belongs(&plan, &of(None, "other")).is_err());
+        let refused = belongs(&plan, &of(Some("77aa"), "gateway")).unwrap_err();
+        assert!(refused.is::<UsageError>(), "{refused}");
+    }
+}

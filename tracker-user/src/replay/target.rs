@@ -110,17 +110,22 @@ impl Target {
         }
     }
 
+    /// Entries that were seen under a timer, and their longest pauses: `None` if nothing is known of
+    /// these ports under any timer.
+    fn stratum(&self, timer: Timer) -> Option<(f64, Measured)> {
+        let stratum = || self.strata.get(&timer).cloned().unwrap_or_default();
+        (!self.strata.is_empty()).then(stratum)
+    }
+
     /// Entries that were seen under a timer, if that is known of these ports.
     pub fn connections(&self, timer: Timer) -> Option<f64> {
-        self.strata.get(&timer).map(|(connections, _)| *connections)
+        self.stratum(timer).map(|(connections, _)| connections)
     }
 
     /// Long pauses under a timer: of these ports if that is known, else of the namespace.
     pub fn pauses(&self, seen: &Seen<'_>, timer: Timer) -> Pauses {
-        let (connections, pauses) = match self.strata.get(&timer) {
-            Some((connections, pauses)) => (*connections, pauses.clone()),
-            None => (seen.connections(timer), seen.long_pauses(timer)),
-        };
+        let of_all = || (seen.connections(timer), seen.long_pauses(timer));
+        let (connections, pauses) = self.stratum(timer).unwrap_or_else(of_all);
         let busy = seen.busy(timer);
         let long = pauses.above(busy);
         let share = (long.weight() / connections.max(1.0)).min(1.0);
