@@ -74,7 +74,8 @@ fn idle(stage: &mut Stage) -> Result<(), TrafficError> {
     stage.pause_s(4)?;
     stage.send(&mut early, Side::Server)?;
     stage.begin(&server)?;
-    stage.pause_s(11)?;
+    // So long that a second more or less of each entry makes no difference in the mean count.
+    stage.pause_s(25)?;
     stage.abandon(early)?;
     stage.abandon(late)
 }

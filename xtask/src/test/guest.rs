@@ -17,9 +17,11 @@ const CASES: &str = "vm-cases";
 /// Cases by what their names begin with, and the kernels that they run on: all others run on all. Scenarios take a
 /// minute each, and what they add to the other cases is the same everywhere; the lab itself, refusals and the bench hardly
 /// depend on the kernel. Of two that fit, both hold.
-const LIMITED: [(&str, &[&str]); 7] = [
+const LIMITED: [(&str, &[&str]); 9] = [
     ("apply_", &["5.10", "6.12", "7.3"]),
-    ("doctor", &["5.10", "7.3"]),
+    ("doctor", &["5.10", "6.12", "7.3"]),
+    ("cmd_", &["5.10", "6.12"]),
+    ("signal_", &["5.10", "6.12"]),
     ("lab_", &["5.10", "6.12", "7.3"]),
     (SCENARIOS, &["6.12", "7.3"]),
     ("error_", &["5.10", "6.12"]),
@@ -206,7 +208,8 @@ mod tests {
         };
         let patched = "2 --only flood_interrupted";
         let others = "2 --only flood_ --without flood_interrupted";
-        let least = "--without lab_ --without lab_scenario --without error_ --without bench_ --without flood_";
+        let least = "--without apply_ --without doctor --without cmd_ --without signal_ --without lab_ \
+                     --without lab_scenario --without error_ --without bench_ --without flood_";
         assert_eq!(
             told(None),
             [
@@ -229,7 +232,7 @@ mod tests {
         assert_eq!(chosen("6.12", None), "");
         assert_eq!(
             chosen("7.3", None),
-            "--without error_ --without bench_ --without flood_"
+            "--without cmd_ --without signal_ --without error_ --without bench_ --without flood_"
         );
         assert_eq!(
             chosen("5.10", None),
