@@ -220,8 +220,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
             && !jiffies::is_expired(jiffies::remaining(self.timeout(), now))
     }
 
-    /// What was sent last has found no room or no answer: `max_retrans` may be armed, which is as
-    /// long as `unacknowledged` by default.
+    /// What was sent last found no room or no answer: `max_retrans`, by default as long as `unacknowledged`, may be armed.
     #[inline(always)]
     pub fn is_stuck(self, proto: Proto) -> bool {
         matches!(proto, Proto::Tcp)
@@ -316,9 +315,8 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         }
     }
 
-    /// Writes what the entry shows into `seen`, whose `now` is given; gives back why its last refresh
-    /// cannot be told if that is so. `own` are the flags of its [`Record`]; `length` tells how long a
-    /// timer was when the entry was refreshed, if that is known.
+    /// Writes what the entry shows into `seen`, whose `now` is given; gives back why its last refresh cannot be told if that
+    /// is so. `own` are the flags of its [`Record`]; `length` tells how long a timer was at the refresh, if that is known.
     #[inline(always)]
     pub fn look(
         self,

@@ -2,9 +2,7 @@
 
 mod table;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +11,7 @@ use serde::Deserialize;
 
 use crate::cache::Cache;
 use crate::kernel::Spec;
-use crate::vm::{self, Added};
+use crate::vm::{self, Added, Kept};
 use crate::{dist, note, pool, setup, workspace};
 
 /// Kernels that differ in what tracker hooks, and in how expired entries are collected.
@@ -129,13 +127,13 @@ impl ProveArgs {
         let said = Kept::default();
         let cache = Cache::of_this_user()?;
         let outcome = vm::run(&task.kernel, &request, &cache, Box::new(said.clone()))?;
-        let said = said.text();
+        let said = said.take();
         if let Some(out) = &request.out {
             std::fs::write(out.join("proof.json"), &said)
                 .with_context(|| format!("cannot write to {}", out.display()))?;
         }
         match outcome.code() {
-            0 | 1 if !said.is_empty() => Ok(serde_json::from_str(&said)?),
+            0 | 1 if !said.is_empty() => Ok(serde_json::from_slice(&said)?),
             _ => bail!("{outcome}. See above for what it says"),
         }
     }
@@ -156,7 +154,7 @@ fn files(named: &[String]) -> Result<Vec<(String, PathBuf)>> {
         let entries = std::fs::read_dir(&folder)?;
         entries
             .map(|it| Ok(it?.path()))
-            .collect::<io::Result<_>>()?
+            .collect::<std::io::Result<_>>()?
     } else {
         let place = |name: &String| {
             if Path::new(name).extension().is_some() {
@@ -180,31 +178,6 @@ fn files(named: &[String]) -> Result<Vec<(String, PathBuf)>> {
         }
     });
     known.collect()
-}
-
-/// Keeps what a guest says.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-pub use tracker_vm::{Added, Request, run};
+pub use tracker_vm::{Added, Kept, Request, run};
 use tracker_vm::{DEFAULT_LOAD, DEFAULT_MEM, Machine};
 
 use crate::cache::Cache;

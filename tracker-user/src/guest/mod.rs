@@ -3,13 +3,11 @@
 mod nearest;
 
 use std::{
-    io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tracker_vm::{Added, Request, cache::Cache, kernel, process};
+use tracker_vm::{Added, Kept, Request, cache::Cache, kernel, process};
 
 pub use nearest::{Series, nearest};
 pub use tracker_vm::kernel::Spec;
@@ -133,28 +131,4 @@ pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
         return Err(GuestError::Ended(outcome.to_string()));
     }
     Ok(serde_json::from_slice(&said)?)
-}
-
-/// Keeps what a guest says.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Kept {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -85,3 +85,48 @@ pub fn read(connection: &Connection, namespace: i64) -> rusqlite::Result<Vec<Str
     }
     Ok(strata)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tracker_common::histogram::index;
+
+    use super::{super::synthetic::Synthetic, *};
+
+    #[test]
+    fn longest_gaps_by_port_are_the_last_ones_shown() {
+        let mut source = Synthetic::new();
+        let gap = |seconds: u64| index(seconds * 1_000_000) as u16;
+        let port = |proto: u16, port| PortKey { port, proto };
+        let stratum = |port, connections, max_gaps: &[(u16, u64)]| Stratum {
+            port,
+            timer: Timer::TcpEstablished,
+            connections,
+            max_gaps: max_gaps.to_vec(),
+        };
+        let web = port(Proto::Tcp.id() as u16, 443);
+        source.host().strata = vec![stratum(web, 7, &[(gap(5), 2)])];
+        let first = source.now();
+        let moved = [(gap(5), 1), (gap(1_200), 1)];
+        source.host().strata = vec![stratum(web, 9, &moved), stratum(PortKey::OTHERS, 3, &[])];
+        source.at = Duration::from_secs(1);
+        let read = source.recorded(&[first, source.now()]);
+        let strata = &read.namespaces[0].strata;
+        let seen: Vec<_> = strata
+            .iter()
+            .map(|it| (it.proto, it.port, it.timer, it.connections))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (None, 0, Timer::TcpEstablished, 3),
+                (Some(Proto::Tcp), 443, Timer::TcpEstablished, 9)
+            ]
+        );
+        assert!(strata[0].max_gaps.is_empty());
+        let upper = |seconds| highest(usize::from(gap(seconds)));
+        let edges: Vec<_> = strata[1].max_gaps.edges().collect();
+        assert_eq!(edges, [(upper(5), 1), (upper(1_200), 1)]);
+    }
+}

@@ -6,7 +6,9 @@
 
 mod boot;
 pub mod cache;
+mod kept;
 pub mod kernel;
 pub mod process;
 
 pub use boot::{Added, DEFAULT_LOAD, DEFAULT_MEM, Machine, Outcome, Request, Sink, run};
+pub use kept::Kept;
