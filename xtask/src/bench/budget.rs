@@ -30,12 +30,12 @@ pub struct Budget {
 /// All of them.
 #[rustfmt::skip]
 const BUDGETS: &[Budget] = &[
-    instructions("a UDP flow of one packet: insert, packet, natural death", 1100.0, |report, _| dearest(report, LIFE, BEST)),
+    instructions("a UDP flow of one packet: insert, packet, natural death", 1150.0, |report, _| dearest(report, LIFE, BEST)),
     instructions("a further packet of a UDP flow in the same tick, at most", 300.0, |report, _| dearest(report, UDP, BEST)),
     instructions("a further packet of a TCP connection in the same tick", 300.0, |report, _| dearest(report, TCP, BEST)),
     instructions("a packet of a UDP flow after a pause, at most", 400.0, |report, _| dearest(report, UDP_LATER, BEST)),
     instructions("a packet of a TCP connection after a pause", 450.0, |report, _| dearest(report, TCP_LATER, BEST)),
-    instructions("a UDP flow of one packet, by kprobes", 2000.0, |report, _| dearest(report, LIFE, KPROBES)),
+    instructions("a UDP flow of one packet, by kprobes", 1900.0, |report, _| dearest(report, LIFE, KPROBES)),
     instructions("a further packet of a UDP flow in the same tick, at most, by kprobes", 600.0, |report, _| dearest(report, UDP, KPROBES)),
     instructions("a further packet of a TCP connection in the same tick, by kprobes", 600.0, |report, _| dearest(report, TCP, KPROBES)),
     instructions("a packet of a UDP flow after a pause, at most, by kprobes", 650.0, |report, _| dearest(report, UDP_LATER, KPROBES)),
