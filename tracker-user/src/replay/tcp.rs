@@ -140,7 +140,9 @@ impl Lives {
         // The others of those unfinished are to end as all do.
         let unfinished = seen.unfinished(State::TcpEstablished) - (begun - ended).max(0.0);
         let (unfinished, still) = (unfinished.max(0.0), seen.fallen_silent(SILENT));
-        let in_closing: f64 = CLOSING.iter().map(|it| seen.residency(*it).sum()).sum();
+        // Those that are still closing when the watch ends take as long as the others.
+        let closing = |it: &State| seen.residency(*it).mean() * seen.entered(*it);
+        let in_closing: f64 = CLOSING.iter().map(closing).sum();
         Self {
             silent: silent.and(&Measured::point(0.0, unfinished * still)),
             closed,

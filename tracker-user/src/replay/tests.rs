@@ -240,6 +240,38 @@ fn long_pauses_stay_with_their_ports() {
 }
 
 #[test]
+fn who_still_closes_at_the_end_has_not_talked_for_longer() {
+    let mut source = Synthetic::new();
+    let host = source.host();
+    host.ports.push((
+        key(Proto::Tcp, 80),
+        PortUse {
+            inserts: 1_000,
+            deaths: 600,
+            entry_us: 600 * 120_004_000,
+        },
+    ));
+    host.insert(Proto::Tcp, 1_000);
+    for state in [State::TcpEstablished, State::TcpTimeWait] {
+        host.counters.entered[state.id()] = 1_000;
+    }
+    host.counters.moved_on[State::TcpEstablished.id()] = 1_000;
+    host.histogram(HistogramId::Residency(State::TcpEstablished))
+        .buckets[index(4_000)] = 1_000;
+    host.histogram(HistogramId::Residency(State::TcpTimeWait))
+        .buckets[index(120_000_000)] = 600;
+    host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 600, 120.0);
+    let truth = played(
+        &scenario_of(&source.recording(300)),
+        &Overrides::default(),
+        Duration::from_secs(600),
+    );
+    let talked = &truth.tally.states[&State::TcpEstablished].residency;
+    let mean = talked.sum().low as f64 * 0.004 / talked.count() as f64;
+    assert!(mean < 2.0, "{mean} s");
+}
+
+#[test]
 fn what_cannot_be_played_is_refused_or_said() {
     let mut source = Synthetic::new();
     let nothing = scenario(&source.recording(60), &Wanted::default()).unwrap_err();
