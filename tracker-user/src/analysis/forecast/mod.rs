@@ -5,7 +5,7 @@
 //! between t and t + Δ. They are looked up in the course of the watch, interval by interval, so that
 //! a peak loses what expired around it and not what expires on average. Expired entries lie in the
 //! table until the kernel's collector comes, and how often it comes follows the timeouts
-//! ([`collector`]).
+//! (`collector`).
 //!
 //! Left out is what is of second order: entries that a shorter timer cuts and that begin again, and
 //! those that a longer one lets resume.
