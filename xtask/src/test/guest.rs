@@ -118,7 +118,7 @@ fn is_flood(filter: &str) -> bool {
 #[derive(Clone, Copy)]
 struct Cpus {
     count: u32,
-    /// As [`vm::Machine::in_turn`].
+    /// As [`tracker_vm::Machine::in_turn`].
     in_turn: bool,
 }
 
