@@ -111,9 +111,7 @@ impl Linked {
             let mut log = vec![0; LOG];
             sys::load(&tracing, &mut log).map_err(|_| Refused {
                 error,
-                log: String::from_utf8_lossy(&log)
-                    .trim_end_matches('\0')
-                    .to_owned(),
+                log: words(&log),
             })
         })?;
         let link = sys::attach(program.as_fd())?;
@@ -122,6 +120,13 @@ impl Linked {
             _link: link,
         })
     }
+}
+
+/// What the verifier has said last. It begins anew with each path that it has followed to its end, and leaves
+/// behind what it has written before.
+fn words(log: &[u8]) -> String {
+    let end = log.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&log[..end.unwrap_or(log.len())]).into_owned()
 }
 
 fn data(map: &Map) -> Option<&aya::maps::MapData> {
