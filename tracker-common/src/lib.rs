@@ -3,7 +3,7 @@
 //! * ids and names: [`Proto`], [`State`], [`Timer`], [`Reason`], [`Cause`], [`Loss`];
 //! * the layout of map values: [`layout`];
 //! * the histogram's buckets: [`histogram`];
-//! * the pure rules: which timer armed an entry ([`armed`]), how jiffies are compared
+//! * the pure rules: which timer armed an entry ([`armed`]), what a look at it tells ([`look`]), how jiffies are compared
 //!   ([`jiffies`]), what a packet or a death tells about an entry ([`record`]), how one that comes
 //!   back is known again ([`grave`]).
 //!
@@ -20,6 +20,7 @@ pub mod grave;
 pub mod histogram;
 pub mod jiffies;
 pub mod layout;
+pub mod look;
 pub mod native;
 pub mod record;
 pub mod uapi;

@@ -182,7 +182,10 @@ impl Record {
 
     #[inline(always)]
     fn begin(&mut self, seen: &Seen, origin: Origin, sink: &mut impl Sink) {
-        self.refreshed = seen.refreshed;
+        self.refreshed = match seen.timer {
+            Timer::Unknown => seen.now,
+            _ => seen.refreshed,
+        };
         self.armed = seen.armed;
         self.born = seen.now;
         self.entered = seen.now;

@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use aya_ebpf::helpers::bpf_probe_read_kernel;
 use tracker_common::{CAST, CAST_TYPE, Field};
 
 /// Loads the field with this [`Field::mark`]: one instruction, in which user space puts the field's
@@ -66,6 +67,34 @@ pub fn lower_half(address: u64) -> u32 {
         );
     }
     half as u32
+}
+
+/// An address as a plain number, for a function that takes no pointer; `None` if the stack cannot be read.
+#[inline(always)]
+pub fn number(address: u64) -> Option<u64> {
+    // SAFETY: a variable of this function; what the helper writes is a number to the verifier.
+    unsafe { bpf_probe_read_kernel(&raw const address).ok() }
+}
+
+/// A number is this address: told in a way that the compiler does not see, since it would then take the one for the
+/// other, which to the verifier are not the same.
+#[inline(always)]
+pub fn is_same(number: u64, address: u64) -> bool {
+    let same: u64;
+    // SAFETY: registers only.
+    unsafe {
+        asm!(
+            "{same} = 1",
+            "if {number} == {address} goto 2f",
+            "{same} = 0",
+            "2:",
+            same = out(reg) same,
+            number = in(reg) number,
+            address = in(reg) address,
+            options(pure, nomem, nostack)
+        );
+    }
+    same != 0
 }
 
 /// The same number, of which the compiler knows nothing any more: so it keeps what the verifier, which may

@@ -11,7 +11,7 @@ use crate::{
     bank,
     caller::{self, Caller},
     entries::{self, Place},
-    entry::{self, Entry, blank, in_table, is_dying},
+    entry::{self, Entry, in_table, is_dying},
     graves, packet, ports, rare,
     tally::{self, Alone, Known},
 };
@@ -155,11 +155,11 @@ fn buried<C: EbpfContext, const IN_PLACE: bool>(
 /// stack.
 #[inline(never)]
 fn changed<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) {
-    let Some(place) = entries::find(entry.address()) else {
+    let Some(mut place) = entries::find(entry.address()) else {
         return;
     };
-    let timer = packet::catch_up(ctx, entry, packet::ANY, place.record, packet::DEATH) as u8;
     let proto = entry.proto();
+    let timer = packet::catch_up(entry, proto, &mut place, packet::DEATH);
     let mut end = End::of(entry, proto);
     end.timer = timer;
     bury(ctx, entry, place, proto, &end);
@@ -219,9 +219,7 @@ fn stranger<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE
     }
     let own = entry.own_flags(proto);
     let mut end = End::of(entry, proto);
-    let mut seen = blank(now);
-    let lengths = entry::lengths(bank);
-    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
+    let (seen, cause) = entry.look(proto, own, (slot, bank.epoch), now);
     if !end.unanswered_reset {
         end.timer = seen.timer as u8;
         if let Some(cause) = cause {
@@ -256,7 +254,9 @@ impl End {
             timer: Timer::Unknown as u8,
             expired,
             overdue: if expired { remaining.unsigned_abs() } else { 0 },
-            unanswered_reset: entry.is_reset_unanswered(state, entry::now()),
+            unanswered_reset: matches!(state, State::TcpClose)
+                && bits & status::SEEN_REPLY == 0
+                && !expired,
             is_safe: bits & status::ASSURED != 0
                 && matches!(state, State::TcpEstablished | State::UdpStream),
         }

@@ -52,6 +52,18 @@ impl Place {
         unsafe { self.flow_word().read_volatile() }
     }
 
+    /// The address of the entry that it was found by, as a plain number: what the verifier takes for a pointer, a
+    /// function that is verified on its own does not take. `None` if the place is another's by now.
+    #[inline(always)]
+    pub fn address(&self, address: u64) -> Option<u64> {
+        if self.key.is_null() {
+            return asm::number(address);
+        }
+        // SAFETY: a key of the map, which lives as long as the program.
+        let key = unsafe { self.key.read_volatile() };
+        asm::is_same(key, address).then_some(key)
+    }
+
     /// Lets others find the record, or take it for one where they have found it: that of an entry last seen
     /// in `epoch`.
     #[inline(always)]

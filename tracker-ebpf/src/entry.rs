@@ -5,13 +5,13 @@ use tracker_common::{
     Cause, Field, Loss, Proto, State, Timer,
     armed::{self, Tcp},
     grave::{self, Side},
-    jiffies,
     layout::{ABSENT, Bank},
+    look::Shown,
     record::{Record, Seen},
     uapi::{IPV4, status, tcp},
 };
 
-use crate::{asm, config, index, maps::COPY, namespace, tally};
+use crate::{asm, config, look, maps::COPY, namespace, tally};
 
 /// An entry, in place or as a copy. Each field is loaded when it is asked for.
 #[derive(Clone, Copy)]
@@ -19,9 +19,6 @@ pub struct Entry<const IN_PLACE: bool> {
     base: *const u8,
     address: u64,
 }
-
-/// Status bits of entries whose timeout is not their timer's.
-const OWN: u64 = status::FIXED_TIMEOUT | status::NAT_CLASH | status::OFFLOAD | status::HW_OFFLOAD;
 
 /// In the table, and not on its way out.
 #[inline(always)]
@@ -212,25 +209,11 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         namespace::read::<u8>(extensions + u64::from(offset)).is_some_and(|at| at != 0)
     }
 
-    /// It dies of a reset that was the only answer.
-    #[inline(always)]
-    pub fn is_reset_unanswered(self, state: State, now: u32) -> bool {
-        matches!(state, State::TcpClose)
-            && self.status() & status::SEEN_REPLY == 0
-            && !jiffies::is_expired(jiffies::remaining(self.timeout(), now))
-    }
-
     /// What was sent last found no room or no answer: `max_retrans`, by default as long as `unacknowledged`, may be armed.
     #[inline(always)]
     pub fn is_stuck(self, proto: Proto) -> bool {
         matches!(proto, Proto::Tcp)
             && (field!(self, TcpRetrans) != 0 || field!(self, TcpLastWindow) == 0)
-    }
-
-    /// Its timeout is not its timer's.
-    #[inline(always)]
-    pub fn has_fixed_timeout(self, bits: u64) -> bool {
-        bits & OWN != 0
     }
 
     /// Id of the state: of TCP, as the kernel has it.
@@ -290,73 +273,65 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         }
     }
 
-    /// The timer that a state of the entry was armed by.
+    /// What it shows, but for its timeout: [`Shown::packed`].
     #[inline(always)]
-    pub fn timer(
-        self,
-        state: State,
-        proto: Proto,
-        bits: u64,
-        remaining: i32,
-        max_retrans: u32,
-        length: impl Fn(Timer) -> Option<u32>,
-    ) -> Timer {
+    pub fn shown(self, proto: Proto) -> u64 {
+        let mut shown = Shown {
+            status: self.status() as u16,
+            proto: proto as u8,
+            state: 0,
+            retrans: 0,
+            last_index: 0,
+            flags: 0,
+            is_closed: 0,
+        };
         match proto {
-            Proto::Tcp => armed::tcp(&self.tcp(state, bits, remaining, max_retrans), |timer| {
-                length(timer).unwrap_or(0)
-            }),
-            Proto::Udp | Proto::Udplite => armed::udp(bits).1,
-            Proto::Icmp => Timer::Icmp,
-            Proto::Icmpv6 => Timer::Icmpv6,
-            Proto::Gre if config::HAS_GRE.load() != 0 => armed::gre(bits).1,
-            Proto::Sctp if config::HAS_SCTP.load() != 0 => Timer::of_sctp(state),
-            Proto::Dccp => Timer::Unknown,
-            _ => Timer::Generic,
+            Proto::Tcp => {
+                shown.state = field!(self, TcpState) as u8;
+                shown.retrans = field!(self, TcpRetrans) as u8;
+                shown.last_index = field!(self, TcpLastIndex) as u8;
+                shown.flags = (field!(self, TcpFlags0) | field!(self, TcpFlags1)) as u8;
+                shown.is_closed = u8::from(field!(self, TcpLastWindow) == 0);
+            }
+            Proto::Sctp if config::HAS_SCTP.load() != 0 => {
+                shown.state = field!(self, SctpState) as u8;
+            }
+            Proto::Gre if config::HAS_GRE.load() != 0 => (),
+            Proto::Sctp | Proto::Gre => shown.proto = Proto::Other as u8,
+            _ => (),
+        }
+        shown.packed()
+    }
+
+    /// GRE's own copies of its timers' lengths, that of the stream's in the lower half.
+    #[inline(always)]
+    pub fn gre_lengths(self, proto: Proto) -> u64 {
+        match proto {
+            Proto::Gre if config::HAS_GRE.load() != 0 => {
+                field!(self, GreTimeout) << 32 | field!(self, GreStreamTimeout)
+            }
+            _ => 0,
         }
     }
 
-    /// Writes what the entry shows into `seen`, whose `now` is given; gives back why its last refresh cannot be told if that
-    /// is so. `own` are the flags of its [`Record`]; `length` tells how long a timer was at the refresh, if that is known.
+    /// What an entry of the namespace in a slot shows, last seen in `epoch`; why its last refresh cannot be told
+    /// if that is so. `own` are the flags of its [`Record`].
     #[inline(always)]
     pub fn look(
         self,
         proto: Proto,
         own: u8,
-        max_retrans: u32,
-        length: impl Fn(Timer) -> Option<u32>,
-        seen: &mut Seen,
-    ) -> Option<Cause> {
-        let bits = self.status();
-        let state = self.state(proto, bits);
-        seen.state = state;
-        seen.timer = Timer::Unknown;
-        if bits & OWN != 0 || own & (Record::POLICY | Record::SKIP) != 0 {
-            return Some(cause(bits, own));
-        }
-        let remaining = jiffies::remaining(self.timeout(), seen.now);
-        let timer = self.timer(state, proto, bits, remaining, max_retrans, &length);
-        if let Timer::Unknown = timer {
-            return Some(match proto {
-                Proto::Tcp => Cause::Inconsistent,
-                _ => Cause::Unobserved,
-            });
-        }
-        // GRE entries carry their own copy of the timer's length.
-        let armed = match timer {
-            Timer::Gre => Some(field!(self, GreTimeout) as u32),
-            Timer::GreStream => Some(field!(self, GreStreamTimeout) as u32),
-            _ => length(timer),
-        };
-        let Some(armed) = armed else {
-            return Some(Cause::TimeoutChanged);
-        };
-        let Some(since) = jiffies::since_refresh(armed, remaining) else {
-            return Some(Cause::Inconsistent);
-        };
-        seen.timer = timer;
-        seen.refreshed = seen.now.wrapping_sub(since);
-        seen.armed = armed;
-        None
+        (slot, epoch): (u32, u32),
+        now: u32,
+    ) -> (Seen, Option<Cause>) {
+        let timeout = self.timeout();
+        let told = look::told(look::tell(
+            self.shown(proto),
+            u64::from(timeout) << 32 | u64::from(now),
+            u64::from(epoch) << 32 | u64::from(own) << 8 | u64::from(slot),
+            self.gre_lengths(proto),
+        ));
+        (told.seen(timeout, now), told.cause)
     }
 }
 
@@ -364,37 +339,4 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
 #[inline(always)]
 pub fn is_observed(proto: Proto) -> bool {
     config::OBSERVED.load() & (1 << proto as u32) != 0
-}
-
-/// Why an entry has a timeout of its own.
-#[inline(always)]
-fn cause(bits: u64, own: u8) -> Cause {
-    if bits & (status::OFFLOAD | status::HW_OFFLOAD) != 0 || own & Record::SKIP != 0 {
-        Cause::Offloaded
-    } else if bits & status::NAT_CLASH != 0 {
-        // Its timeout is fixed, too.
-        Cause::Clash
-    } else if bits & status::FIXED_TIMEOUT != 0 {
-        Cause::FixedTimeout
-    } else {
-        Cause::Policy
-    }
-}
-
-/// A look from which nothing is known yet.
-#[inline(always)]
-pub fn blank(now: u32) -> Seen {
-    Seen {
-        state: State::Generic,
-        timer: Timer::Unknown,
-        refreshed: now,
-        armed: 0,
-        now,
-    }
-}
-
-/// Length of a namespace's timers now, for an entry that is refreshed now.
-#[inline(always)]
-pub fn lengths(bank: &Bank) -> impl Fn(Timer) -> Option<u32> {
-    |timer| Some(bank.lengths[index::masked::<{ Timer::SLOTS }>(timer.id(), bank.epoch)])
 }

@@ -5,6 +5,7 @@ use aya_log_ebpf::warn;
 use tracker_common::{
     Cause, Loss, Proto, Timer,
     layout::{Bank, Usual},
+    look,
     record::{Origin, Seen, Sink, Uncounted},
     uapi::status,
 };
@@ -12,7 +13,7 @@ use tracker_common::{
 use crate::{
     bank,
     entries::{self, Place},
-    entry::{self, Entry, blank},
+    entry::{self, Entry},
     graves, ports, strata,
     tally::{self, Alone, Known, Tally},
 };
@@ -23,7 +24,7 @@ const LATE: u32 = 25;
 
 /// Entry of `__nf_conntrack_hash_insert`: tuple, state and absolute timeout are final.
 #[inline(always)]
-pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>) -> Option<()> {
+pub fn insert<C: EbpfContext, const IN_PLACE: bool>(_: &C, entry: Entry<IN_PLACE>) -> Option<()> {
     let (slot, bank) = bank::find(entry.net())?;
     let proto = entry.proto();
     let begins = match proto {
@@ -32,7 +33,7 @@ pub fn insert<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLA
         _ => None,
     };
     if begins.is_none() {
-        enters(ctx, entry, proto as u32, slot, bank);
+        enters(entry, proto as u32, slot, bank);
     }
     Some(())
 }
@@ -49,7 +50,7 @@ fn begins<const IN_PLACE: bool>(
     let (state, timer) = Usual::beginning(proto)?;
     let bits = entry.status();
     if bits & (status::SEEN_REPLY | status::ASSURED) != 0
-        || entry.has_fixed_timeout(bits)
+        || look::has_fixed_timeout(bits)
         || (matches!(proto, Proto::Tcp) && !entry.is_in(state))
     {
         return None;
@@ -89,24 +90,16 @@ fn begins<const IN_PLACE: bool>(
 
 /// Counts any entry.
 #[inline(never)]
-fn enters<C: EbpfContext, const IN_PLACE: bool>(
-    ctx: &C,
-    entry: Entry<IN_PLACE>,
-    proto: u32,
-    slot: u32,
-    bank: &mut Bank,
-) {
+fn enters<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, proto: u32, slot: u32, bank: &mut Bank) {
     let proto = Proto::from_id(proto as usize).unwrap_or(Proto::Other);
     let now = entry::now();
     let own = entry.own_flags(proto);
-    let mut seen = blank(now);
-    let lengths = entry::lengths(bank);
-    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
+    let epoch = bank.epoch;
+    let (mut seen, cause) = entry.look(proto, own, (slot, epoch), now);
     let origin = Origin {
         slot: slot as u8,
         flags: own,
     };
-    let epoch = bank.epoch;
     let port = entry.port(proto);
     let other = ports::insert(bank, slot, proto, port);
     let key = ports::key_of(other, proto, port);
@@ -129,7 +122,7 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
         flow = entry.flow(proto, slot);
         graves::ask(flow, slot, now);
     }
-    let Some(mut place) = take(ctx, entry.address()) else {
+    let Some(mut place) = take(entry.address()) else {
         tally.entered(seen.state);
         strata::begun(slot, key, proto, None);
         return;
@@ -149,14 +142,13 @@ fn enters<C: EbpfContext, const IN_PLACE: bool>(
 
 /// Begins the record of an entry that is older than the watch, in an epoch.
 #[inline(always)]
-pub fn adopt<C: EbpfContext, const SHARED: bool, const KNOWN: bool>(
-    ctx: &C,
+pub fn adopt<const SHARED: bool, const KNOWN: bool>(
     address: u64,
     seen: &Seen,
     (origin, epoch): (Origin, u32),
     tally: &mut Tally<'_, SHARED, KNOWN>,
 ) {
-    if let Some(mut place) = take(ctx, address) {
+    if let Some(mut place) = take(address) {
         place.record.adopt(seen, origin, tally);
         place.show(address, epoch);
     }
@@ -164,16 +156,24 @@ pub fn adopt<C: EbpfContext, const SHARED: bool, const KNOWN: bool>(
 
 /// Takes a place for a record; a lack of room is counted.
 #[inline(always)]
-fn take<C: EbpfContext>(ctx: &C, address: u64) -> Option<Place> {
+fn take(address: u64) -> Option<Place> {
     let place = entries::take(address);
     if place.is_none() {
-        tally::loss(Loss::MapFull);
-        if tally::losses(Loss::MapFull) == 1 {
-            warn!(
-                ctx,
-                "the map of live entries is full: lives are lost from now on"
-            );
-        }
+        count_full();
     }
     place
+}
+
+/// Counts a lack of room, and tells of the first. Verified on its own, so once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn count_full() -> u32 {
+    tally::loss(Loss::MapFull);
+    if tally::losses(Loss::MapFull) == 1 {
+        warn!(
+            (),
+            "the map of live entries is full: lives are lost from now on"
+        );
+    }
+    0
 }

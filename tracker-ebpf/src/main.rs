@@ -18,6 +18,7 @@ mod entry;
 mod graves;
 mod index;
 mod insert;
+mod look;
 mod maps;
 mod namespace;
 mod packet;

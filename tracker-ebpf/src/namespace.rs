@@ -11,7 +11,7 @@ use tracker_common::{
 use crate::{
     asm, bank, config,
     index::{masked, opaque},
-    maps::{NAMESPACES, OWNERS, SCOPE, SLOTS, STACK},
+    maps::{NAMESPACES, OWNERS, SCOPE, SLOTS},
     tally,
 };
 
@@ -62,7 +62,7 @@ pub fn slot(net: u64) -> u32 {
     // SAFETY: the value is copied out at once.
     let slot = match unsafe { SLOTS.get(net) } {
         Some(&slot) if slot == OUT_OF_SCOPE || is_of(slot, net) => return slot,
-        _ => register(plain(net)),
+        _ => asm::number(net).map_or(OUT_OF_SCOPE, |net| register(net)),
     };
     if slot != OUT_OF_SCOPE {
         bank::update(slot);
@@ -74,21 +74,6 @@ pub fn slot(net: u64) -> u32 {
 #[inline(always)]
 fn is_of(slot: u32, net: u64) -> bool {
     bank::update(slot) == 0 && bank::of(slot).is_some_and(|bank| bank.net == net)
-}
-
-/// An address as a plain number: what the verifier takes for a pointer, a function that is verified on
-/// its own does not take.
-#[inline(always)]
-fn plain(address: u64) -> u64 {
-    let Some(room) = STACK.get_ptr_mut(0) else {
-        return 0;
-    };
-    let room = room.cast::<u64>();
-    // SAFETY: this CPU's value, which nobody else uses meanwhile.
-    unsafe {
-        room.write_volatile(address);
-        room.read_volatile()
-    }
 }
 
 /// Length of a timer in jiffies when an entry last seen in `epoch` was refreshed; `None` if that

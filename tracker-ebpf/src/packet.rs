@@ -4,21 +4,23 @@ use aya_ebpf::EbpfContext;
 use aya_log_ebpf::debug;
 use tracker_common::{
     Cause, Proto, State, Timer,
+    look::{Shown, has_fixed_timeout},
     record::{Origin, Record, Refresh, Sink},
     uapi::status,
 };
 
 use crate::{
-    bank, entries,
-    entry::{self, Entry, blank, in_table},
-    insert, namespace, ports,
+    bank,
+    entries::{self, Place},
+    entry::{self, Entry, in_table},
+    insert, look, ports,
     tally::{Shared, SharedKnown},
 };
 
 /// Entry of a protocol's packet function.
 #[inline(always)]
 pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
-    ctx: &C,
+    _: &C,
     entry: Entry<IN_PLACE>,
     proto: Proto,
 ) -> Option<()> {
@@ -27,12 +29,12 @@ pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
         // The packet that begins an entry comes here before the entry is in the table.
         return None;
     }
-    let Some(place) = entries::find(entry.address()) else {
-        unknown(ctx, entry, proto as u32);
+    let Some(mut place) = entries::find(entry.address()) else {
+        unknown(entry, proto as u32);
         return None;
     };
     if !goes_on(entry, proto, bits, place.record) {
-        known(ctx, entry, proto as u32, place.record, 0);
+        known(entry, proto, &mut place, 0);
     }
     Some(())
 }
@@ -40,10 +42,10 @@ pub fn packet<C: EbpfContext, const IN_PLACE: bool>(
 /// A census's look at a living entry, where the hooks have been gone for `unhooked` jiffies: of an
 /// entry refreshed since then nobody knows how often it was.
 #[inline(always)]
-pub fn census<C: EbpfContext>(ctx: &C, entry: Entry<false>, unhooked: u32) -> Option<()> {
+pub fn census(entry: Entry<false>, unhooked: u32) -> Option<()> {
     if in_table(entry.status()) {
-        let place = entries::find(entry.address())?;
-        known(ctx, entry, entry.proto() as u32, place.record, unhooked);
+        let mut place = entries::find(entry.address())?;
+        known(entry, entry.proto(), &mut place, unhooked);
     }
     Some(())
 }
@@ -57,7 +59,7 @@ fn goes_on<const IN_PLACE: bool>(
     bits: u64,
     record: &mut Record,
 ) -> bool {
-    if entry.has_fixed_timeout(bits)
+    if has_fixed_timeout(bits)
         || !record.has_sysctls_timeout()
         || record.state != entry.state_id(proto, bits)
     {
@@ -157,65 +159,79 @@ fn has_gap<const IN_PLACE: bool>(
 
 /// Brings a record up to date with its entry.
 #[inline(always)]
-fn known<C: EbpfContext, const IN_PLACE: bool>(
-    ctx: &C,
+fn known<const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
-    proto: u32,
-    record: &mut Record,
+    proto: Proto,
+    place: &mut Place,
     unhooked: u32,
 ) {
-    if !record.is_shown() {
+    if !place.record.is_shown() {
         // Another CPU is about to.
         return;
     }
-    let slot = u32::from(record.slot);
+    let slot = u32::from(place.record.slot);
     let Some(bank) = bank::current(slot) else {
         return;
     };
-    catch_up(ctx, entry, proto, record, unhooked);
-    record.epoch = bank.epoch;
+    catch_up(entry, proto, place, unhooked);
+    place.record.epoch = bank.epoch;
 }
 
-/// In place of the id of a protocol: the entry's.
-pub const ANY: u32 = Proto::SLOTS as u32;
 /// In place of how long the hooks have been gone: the entry dies.
 pub const DEATH: u32 = 1 << 31;
 
-/// Takes what has happened since the last look into a record; gives the id of the timer that armed
-/// the entry. A function of its own for its stack.
-#[inline(never)]
-pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
-    ctx: &C,
+/// Takes what has happened since the last look into a record; gives the id of the timer that armed the entry.
+#[inline(always)]
+pub fn catch_up<const IN_PLACE: bool>(
     entry: Entry<IN_PLACE>,
-    proto: u32,
-    record: &mut Record,
+    proto: Proto,
+    place: &mut Place,
     how: u32,
-) -> u32 {
-    let now = entry::now();
-    // Looked up here, so that what calls for several protocols is verified once.
-    let proto = Proto::from_id(proto as usize).unwrap_or_else(|| entry.proto());
-    let slot = u32::from(record.slot);
-    let (Some(bank), Some(namespace)) = (bank::current(slot), namespace::peek(slot)) else {
-        return Timer::Unknown as u32;
+) -> u8 {
+    let Some(address) = place.address(entry.address()) else {
+        return Timer::Unknown as u8;
     };
-    let mut tally = Shared::new(bank);
-    let mut seen = blank(now);
+    let record = &mut *place.record;
     if record.flags & Record::CHECKED == 0 {
         record.flags |= entry.own_flags(proto);
     }
-    let (own, epoch) = (record.flags, record.epoch);
-    let lengths = |timer| namespace::length(namespace, timer, epoch);
-    let cause = entry.look(proto, own, namespace.max_retrans, lengths, &mut seen);
-    if how & DEATH != 0 && entry.is_reset_unanswered(seen.state, now) {
+    let port = entry.port(proto);
+    take_in(
+        address,
+        entry.shown(proto),
+        u64::from(entry.timeout()) << 32 | u64::from(how),
+        entry.gre_lengths(proto),
+        (proto as u32) << 16 | u32::from(port),
+    ) as u8
+}
+
+/// Takes in what the entry at an address shows ([`Shown::packed`]), given when it expires (upper half) and how it is
+/// looked at: [`DEATH`], or the jiffies since the hooks went. `port` has the protocol's id in its upper half. Gives the
+/// id of the timer that armed the entry. Verified on its own, so once.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn take_in(address: u64, shown: u64, when: u64, gre: u64, port: u32) -> u32 {
+    let nothing = Timer::Unknown as u32;
+    let Some(Place { record, .. }) = entries::find(address) else {
+        return nothing;
+    };
+    let Some(bank) = bank::current(u32::from(record.slot)) else {
+        return nothing;
+    };
+    let (timeout, how) = ((when >> 32) as u32, when as u32);
+    let now = entry::now();
+    let told = look::at(shown, (timeout, now), record, gre);
+    let mut seen = told.seen(timeout, now);
+    let mut tally = Shared::new(bank);
+    let proto = Proto::from_id((port >> 16) as usize).unwrap_or(Proto::Other);
+    if how & DEATH != 0 && Shown::of(shown).is_reset_unanswered(timeout, now) {
         // The reset wrote the state and refreshed nothing.
         seen.timer = Timer::Unknown;
-    } else if let Some(cause) = cause {
+    } else if let Some(cause) = told.cause {
         tally.unattributed(cause);
         debug!(
-            ctx,
-            "entry to port {}: gap not attributed, cause {}",
-            entry.port(proto),
-            cause as u8
+            (),
+            "entry to port {}: gap not attributed, cause {}", port as u16, cause as u8
         );
     }
     let armed = seen.timer as u32;
@@ -230,10 +246,12 @@ pub fn catch_up<C: EbpfContext, const IN_PLACE: bool>(
         }
         seen.timer = Timer::Unknown;
     }
-    note(record, entry.status());
+    note(record, u64::from(Shown::of(shown).status));
     record.look(&seen, &mut tally);
-    let port = ports::key_of(record.flags, proto, entry.port(proto));
-    tally.news.note(slot, port);
+    let slot = u32::from(record.slot);
+    tally
+        .news
+        .note(slot, ports::key_of(record.flags, proto, port as u16));
     armed
 }
 
@@ -249,7 +267,7 @@ fn note(record: &mut Record, bits: u64) {
 
 /// The first packet of an entry that is older than the watch. A function of its own for its stack.
 #[inline(never)]
-fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>, proto: u32) {
+fn unknown<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, proto: u32) {
     let now = entry::now();
     if entry.status() & status::NAT_CLASH != 0 {
         // It came into the table past the insert hook, and is told of at its death.
@@ -260,19 +278,17 @@ fn unknown<C: EbpfContext, const IN_PLACE: bool>(ctx: &C, entry: Entry<IN_PLACE>
         return;
     };
     let own = entry.own_flags(proto);
-    let mut seen = blank(now);
-    let lengths = entry::lengths(bank);
-    let cause = entry.look(proto, own, bank.max_retrans, lengths, &mut seen);
+    let epoch = bank.epoch;
+    let (seen, cause) = entry.look(proto, own, (slot, epoch), now);
     let origin = Origin {
         slot: slot as u8,
         flags: own,
     };
-    let epoch = bank.epoch;
     let mut tally = Shared::new(bank);
     if let Some(cause) = cause {
         tally.unattributed(cause);
     }
-    insert::adopt(ctx, entry.address(), &seen, (origin, epoch), &mut tally);
+    insert::adopt(entry.address(), &seen, (origin, epoch), &mut tally);
     let port = ports::key_of(own, proto, entry.port(proto));
     tally.news.note(slot, port);
 }

@@ -66,7 +66,7 @@ hooks! {
 fn census(ctx: RawTracePointContext) -> i32 {
     let address = ctx.arg::<u64>(0);
     if let Some(entry) = Entry::read(address) {
-        packet::census(&ctx, entry, ctx.arg::<u64>(1) as u32);
+        packet::census(entry, ctx.arg::<u64>(1) as u32);
     }
     death::living(address);
     0

@@ -261,7 +261,10 @@ impl<const SHARED: bool, const KNOWN: bool> Sink for Tally<'_, SHARED, KNOWN> {
 
     #[inline(always)]
     fn placed(&self, jiffies: u32) -> (u64, usize) {
-        placed(jiffies)
+        let (micros, bucket) = placed(jiffies);
+        // However it was found, what follows is verified once.
+        let bucket = if KNOWN { bucket } else { self.opaque(bucket) };
+        (micros, bucket)
     }
 
     #[inline(always)]
