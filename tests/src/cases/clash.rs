@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use nfq::{Queue, Verdict};
 
-use super::{Case, Kind, Measured};
+use super::{Case, Measured, alone};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::Want;
@@ -20,10 +20,7 @@ pub fn cases() -> Vec<Case> {
         },
         ..Measured::new(clash)
     };
-    vec![Case {
-        name: "nat_clash",
-        kind: Kind::Measured(clash),
-    }]
+    vec![alone("nat_clash", clash)]
 }
 
 const PORT: u16 = 5300;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, Kind, Measured, tcp, udp};
+use super::{Case, Measured, alone, tcp, udp};
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::Want;
 
@@ -44,18 +44,9 @@ pub fn cases() -> Vec<Case> {
         ..Measured::new(all_sorts)
     };
     vec![
-        Case {
-            name: "hook_destroy_free",
-            kind: Kind::Measured(free),
-        },
-        Case {
-            name: "hook_destroy_helper",
-            kind: Kind::Measured(helper),
-        },
-        Case {
-            name: "hook_kprobes",
-            kind: Kind::Measured(kprobes),
-        },
+        alone("hook_destroy_free", free),
+        alone("hook_destroy_helper", helper),
+        alone("hook_kprobes", kprobes),
     ]
 }
 

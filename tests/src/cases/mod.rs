@@ -23,6 +23,7 @@ mod runner;
 mod segments;
 mod table;
 mod tcp;
+mod together;
 mod tracker;
 mod udp;
 
@@ -66,6 +67,9 @@ pub struct Measured {
     pub exit: i32,
     /// Wishes that follow from more than the ledger.
     pub adjust: fn(&mut Wants),
+    /// It asks for nothing but its traffic, which ends as it began: with an empty table and the timers as
+    /// they are in every case. So it runs after others in one watch, unless it is asked for by name.
+    pub joins: bool,
 }
 
 /// The prefix of the namespaces of cases that need one topology.
@@ -82,7 +86,15 @@ impl Measured {
             options: &[],
             exit: 0,
             adjust: |_| (),
+            joins: false,
         }
+    }
+}
+
+impl Case {
+    /// Runs in the watch of others.
+    fn joins(&self) -> bool {
+        matches!(self.kind, Kind::Measured(Measured { joins: true, .. }))
     }
 }
 
@@ -90,6 +102,7 @@ impl Measured {
 #[must_use]
 pub fn all() -> Vec<Case> {
     [
+        together::cases(),
         tcp::cases(),
         segments::cases(),
         udp::cases(),
@@ -115,10 +128,21 @@ pub fn all() -> Vec<Case> {
     .collect()
 }
 
-/// A case decided by comparison.
+/// A case decided by comparison, in one watch with others.
 fn measured(name: &'static str, traffic: fn(&mut Stage) -> Result<(), TrafficError>) -> Case {
     Case {
         name,
-        kind: Kind::Measured(Measured::new(traffic)),
+        kind: Kind::Measured(Measured {
+            joins: true,
+            ..Measured::new(traffic)
+        }),
+    }
+}
+
+/// A case decided by comparison, in a watch of its own.
+const fn alone(name: &'static str, measured: Measured) -> Case {
+    Case {
+        name,
+        kind: Kind::Measured(measured),
     }
 }

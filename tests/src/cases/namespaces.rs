@@ -1,6 +1,6 @@
 //! Several namespaces that track, and one that goes away.
 
-use super::{Case, Kind, Measured, PREFIX};
+use super::{Case, Measured, PREFIX, alone};
 use crate::net::{SERVER4, SERVER6};
 use crate::traffic::{Side, Stage, TrafficError};
 use crate::truth::{Ledger, Reason, Want};
@@ -25,16 +25,7 @@ pub fn cases() -> Vec<Case> {
         },
         ..Measured::new(netns_gone)
     };
-    vec![
-        Case {
-            name: "two_namespaces",
-            kind: Kind::Measured(two),
-        },
-        Case {
-            name: "netns_gone",
-            kind: Kind::Measured(gone),
-        },
-    ]
+    vec![alone("two_namespaces", two), alone("netns_gone", gone)]
 }
 
 fn two_namespaces(stage: &mut Stage) -> Result<(), TrafficError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Kind, Measured, measured};
+use super::{Case, Measured, alone, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::{Step, UNTOLD};
@@ -14,13 +14,7 @@ pub fn cases() -> Vec<Case> {
         before: |stage| stage.set_timeouts(&[("udp_timeout_stream", 60)]),
         ..Measured::new(offloaded)
     };
-    vec![
-        measured("policy", policy),
-        Case {
-            name: "offloaded",
-            kind: Kind::Measured(offloaded),
-        },
-    ]
+    vec![measured("policy", policy), alone("offloaded", offloaded)]
 }
 
 /// Seconds that the policy gives to unreplied and to replied flows: longer than the timers.

@@ -18,7 +18,7 @@ pub struct Outcome {
 /// Which cases are wanted.
 #[derive(Debug, Default, Clone)]
 pub struct Choice {
-    /// Those whose name contains one of these, or all if there are none;
+    /// Those whose name contains one of these; if there are none, all that do not run in the watch of others;
     pub filters: Vec<String>,
     /// but only those whose name begins with this,
     pub only: Option<String>,
@@ -27,6 +27,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// One that runs in the watch of others does not run alone unless it is asked for.
+    fn wants(&self, case: &Case) -> bool {
+        self.takes(case.name) && !(case.joins() && self.filters.is_empty())
+    }
+
     fn takes(&self, name: &str) -> bool {
         let begins = |prefix: &String| name.starts_with(prefix);
         (self.filters.is_empty() || self.filters.iter().any(|filter| name.contains(filter)))
@@ -40,7 +45,7 @@ impl Choice {
 pub fn run(choice: &Choice) -> Outcome {
     let mut outcome = Outcome::default();
     let mut places = Places::default();
-    let wanted = |case: &&Case| choice.takes(case.name);
+    let wanted = |case: &&Case| choice.wants(case);
     for case in super::all().iter().filter(wanted) {
         match in_time(case, &mut places, outcome) {
             Ok(()) => {
@@ -94,6 +99,23 @@ fn decide(case: &Case, places: &mut Places) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_with_others_runs_alone_if_it_is_asked_for() {
+        let runs = |filters: &[&str]| -> Vec<&str> {
+            let choice = Choice {
+                filters: filters.iter().map(|&it| it.to_owned()).collect(),
+                ..Choice::default()
+            };
+            let all = super::super::all();
+            let wanted = all.iter().filter(|case| choice.wants(case));
+            wanted.map(|case| case.name).collect()
+        };
+        assert_eq!(runs(&["udp_stream"]), ["udp_stream"]);
+        assert_eq!(runs(&["together"]), ["together"]);
+        let usual = runs(&[]);
+        assert!(usual.contains(&"together") && !usual.contains(&"udp_stream"));
+    }
 
     #[test]
     fn a_choice_is_by_parts_and_beginnings_of_names() {

@@ -1,7 +1,7 @@
 //! What happens to the table from outside a connection: it is full, a timer is changed, an entry is made by hand.
 
 use super::errors::LOSSES;
-use super::{Case, Kind, Measured, measured};
+use super::{Case, Measured, alone, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Stage, TrafficError};
 use crate::truth::{Followed, Reason, UNTOLD, Want};
@@ -23,20 +23,14 @@ pub fn cases() -> Vec<Case> {
         ..Measured::new(map_full)
     };
     vec![
-        Case {
-            name: "map_full",
-            kind: Kind::Measured(narrow),
-        },
-        Case {
-            name: "early_drop",
-            kind: Kind::Measured(small),
-        },
-        Case {
-            name: "preexisting",
-            kind: Kind::Measured(old),
-        },
-        measured("timeout_changed", timeout_changed),
-        measured("timeout_changed_twice", timeout_changed_twice),
+        alone("map_full", narrow),
+        alone("early_drop", small),
+        alone("preexisting", old),
+        alone("timeout_changed", Measured::new(timeout_changed)),
+        alone(
+            "timeout_changed_twice",
+            Measured::new(timeout_changed_twice),
+        ),
         measured("fixed_timeout", fixed_timeout),
     ]
 }

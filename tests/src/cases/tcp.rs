@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Kind, Measured, measured};
+use super::{Case, Measured, alone, measured};
 use crate::net::SERVER4;
 use crate::traffic::{Side, Stage, TrafficError};
 use crate::truth::Reason;
@@ -23,10 +23,7 @@ pub fn cases() -> Vec<Case> {
         measured("tcp_reopened", reopened),
         measured("tcp_pickup", pickup),
         measured("deleted", deleted),
-        Case {
-            name: "expired_established",
-            kind: Kind::Measured(short_lived),
-        },
+        alone("expired_established", short_lived),
     ]
 }
 

@@ -17,9 +17,11 @@ pub fn cases() -> Vec<Case> {
 
 fn unreplied(stage: &mut Stage) -> Result<(), TrafficError> {
     let server = stage.udp_port(53)?;
+    // A port that is given again would make a flow that returns.
+    let mut held = Vec::new();
     for _ in 0..5 {
-        stage.begin(&server)?;
-        stage.begin6(&server)?;
+        held.push(stage.begin(&server)?);
+        held.push(stage.begin6(&server)?);
     }
     let mut flow = stage.begin(&server)?;
     for pause in [1, 4, 2] {
@@ -30,10 +32,12 @@ fn unreplied(stage: &mut Stage) -> Result<(), TrafficError> {
 }
 
 fn replied(stage: &mut Stage) -> Result<(), TrafficError> {
-    let server = stage.udp_port(53)?;
+    // Not the port of another case, or a flow may return that is none of its own.
+    let server = stage.udp_port(54)?;
+    let mut held = Vec::new();
     for _ in 0..10 {
-        stage.begin_answered(&server, SERVER4.into())?;
-        stage.begin_answered(&server, SERVER6.into())?;
+        held.push(stage.begin_answered(&server, SERVER4.into())?);
+        held.push(stage.begin_answered(&server, SERVER6.into())?);
     }
     let mut flow = stage.begin_answered(&server, SERVER4.into())?;
     // Within two seconds of its beginning a flow is no stream.

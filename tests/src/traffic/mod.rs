@@ -40,6 +40,14 @@ pub enum TrafficError {
     /// Something happened that the traffic does not allow for.
     #[error("{0}. The kernel behaves otherwise than the case assumes")]
     Surprise(String),
+    /// One case of several failed.
+    #[error("{case}: {error}")]
+    Part {
+        /// The case.
+        case: &'static str,
+        /// What went wrong.
+        error: Box<TrafficError>,
+    },
 }
 
 /// Names what failed.
