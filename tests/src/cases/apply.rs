@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use seccompiler::apply_filter;
@@ -18,7 +17,7 @@ use tracker_user::lab::clock::Clock;
 
 use super::errors::{LOSSES, says, tracking};
 use super::faces::poll;
-use super::refusals::{no_programs, without};
+use super::refusals::{no_programs, own_mounts, without};
 use super::tracker::{end_with, program, succeed};
 use super::{Case, Kind, PREFIX};
 use crate::net::{Netns, SERVER4, Topology};
@@ -221,15 +220,8 @@ fn refused() -> Result<()> {
 
 /// For the calling thread and what it starts.
 fn read_only() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
+    own_mounts()?;
     let (nothing, sysctls) = (None::<&str>, "/proc/sys");
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )?;
     mount(Some(sysctls), sysctls, nothing, MsFlags::MS_BIND, nothing)?;
     let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(nothing, sysctls, nothing, read_only, nothing)?;

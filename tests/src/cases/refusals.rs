@@ -64,21 +64,22 @@ fn apart<T: Send>(
     .map_err(|_| anyhow!("the thread without it has died"))?
 }
 
+/// What is mounted from now on only the calling thread sees, and what it starts.
+pub(super) fn own_mounts() -> Result<()> {
+    let nothing = None::<&str>;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(nothing, "/", nothing, private, nothing)?;
+    Ok(())
+}
+
 fn no_types() -> Result<()> {
     let topology = tracking()?;
     let recording = fresh("no_types");
     // In a mount namespace of its own, which goes away with the thread and what it started.
     let hide = || {
-        let nothing = None::<&str>;
-        unshare(CloneFlags::CLONE_NEWNS)?;
-        mount(
-            nothing,
-            "/",
-            nothing,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            nothing,
-        )?;
-        let types = "/sys/kernel/btf";
+        own_mounts()?;
+        let (types, nothing) = ("/sys/kernel/btf", None::<&str>);
         mount(
             Some("none"),
             types,

@@ -20,6 +20,19 @@ impl Root {
         Self(folder.into())
     }
 
+    /// A made-up machine with these files, by path below the root and text, for as long as the folder is kept.
+    #[cfg(test)]
+    pub(crate) fn with(files: &[(&str, &str)]) -> (tempfile::TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Self::at(folder.path());
+        for (path, text) in files {
+            let path = root.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        (folder, root)
+    }
+
     /// Files captured on a machine with this kernel.
     #[cfg(test)]
     pub(crate) fn of_test(kernel: &str) -> Self {

@@ -58,6 +58,13 @@ impl Btf {
             })
     }
 
+    /// Type of a function's first argument, as in C: `Some(None)` if it has none, `None` if it is not described.
+    #[must_use]
+    pub fn first_argument(&self, function: &str) -> Option<Option<String>> {
+        let parameters = self.function(function).ok()?;
+        Some(parameters.into_iter().next().map(|first| first.type_name))
+    }
+
     fn params(&self, proto: u32) -> Option<Vec<Param>> {
         let record = self.record(proto)?;
         if record.kind != FUNC_PROTO {

@@ -147,23 +147,10 @@ fn module(root: &Root, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
-    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::at(folder.path());
-        for (path, text) in files {
-            let path = root.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        (folder, root)
-    }
-
     fn presence(files: &[(&str, &str)]) -> Presence {
-        let (_folder, root) = machine(files);
+        let (_folder, root) = Root::with(files);
         let captured = Machine::read(&Root::of_test("6.12")).unwrap();
         Presence::read(
             &root,
@@ -220,7 +207,7 @@ mod tests {
             (&buckets, "9"),
             ("proc/modules", modules),
         ];
-        Tracking::read(&machine(&files).1)
+        Tracking::read(&Root::with(&files).1)
     }
 
     #[test]

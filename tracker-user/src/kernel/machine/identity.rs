@@ -38,20 +38,12 @@ fn usable(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn of(files: &[(&str, &str)]) -> Option<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::at(folder.path());
-        for (path, text) in files {
-            let path = root.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        let (_folder, root) = Root::with(files);
         identity(&root)
     }
 

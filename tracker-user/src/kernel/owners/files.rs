@@ -135,13 +135,7 @@ mod tests {
     use super::*;
 
     fn machine(files: &[(&str, &str)]) -> Files {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::at(folder.path());
-        for (path, text) in files {
-            let path = root.path(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        let (_folder, root) = Root::with(files);
         Files::read(&root)
     }
 

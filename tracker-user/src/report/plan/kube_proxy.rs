@@ -5,7 +5,7 @@
 
 use tracker_common::Timer;
 
-use super::{Action, Plan, Renderer, Style, basis, comment};
+use super::{Action, Plan, Renderer, Style, comment, heading};
 use crate::settings::Name;
 
 pub struct KubeProxy;
@@ -20,9 +20,7 @@ const TIMERS: [(&str, Timer); 4] = [
 
 impl Renderer for KubeProxy {
     fn render(&self, plan: &Plan, _style: Style) -> String {
-        let mut text = String::new();
-        comment(&mut text, "Connection tracking, as recommended by tracker.");
-        comment(&mut text, &basis(plan));
+        let mut text = heading(plan);
         comment(
             &mut text,
             "For the ConfigMap kube-proxy in the namespace kube-system. What is not named here \

@@ -56,6 +56,14 @@ const WIDTH: Style = Style {
     colour: false,
 };
 
+/// A configuration file's beginning: what it is, and what it rests on.
+fn heading(plan: &Plan) -> String {
+    let mut text = String::new();
+    comment(&mut text, "Connection tracking, as recommended by tracker.");
+    comment(&mut text, &basis(plan));
+    text
+}
+
 /// Adds a comment of a configuration file.
 fn comment(text: &mut String, body: &str) {
     for line in WIDTH.paragraph(body, 2).lines() {

@@ -1,16 +1,14 @@
 //! A plan as a file for /etc/modprobe.d: the values are there as soon as the module is, whenever that
 //! is loaded.
 
-use super::{Action, Plan, Renderer, Setting, Style, basis, comment};
+use super::{Action, Plan, Renderer, Setting, Style, comment, heading};
 use crate::settings::Name;
 
 pub struct Modprobe;
 
 impl Renderer for Modprobe {
     fn render(&self, plan: &Plan, _style: Style) -> String {
-        let mut text = String::new();
-        comment(&mut text, "Connection tracking, as recommended by tracker.");
-        comment(&mut text, &basis(plan));
+        let mut text = heading(plan);
         comment(
             &mut text,
             "It takes effect when nf_conntrack is loaded the next time; where it is built into the \

@@ -1,15 +1,13 @@
 //! A plan as a file for `sysctl -p` or /etc/sysctl.d: only what changes is active.
 
-use super::{Action, Plan, Renderer, Setting, Style, basis, comment, outlook, saving, value};
+use super::{Action, Plan, Renderer, Setting, Style, comment, heading, outlook, saving, value};
 use crate::units;
 
 pub struct Sysctl;
 
 impl Renderer for Sysctl {
     fn render(&self, plan: &Plan, _style: Style) -> String {
-        let mut text = String::new();
-        comment(&mut text, "Connection tracking, as recommended by tracker.");
-        comment(&mut text, &basis(plan));
+        let mut text = heading(plan);
         comment(&mut text, &outlook(plan));
         for warning in &plan.warnings {
             comment(&mut text, &format!("- {warning}"));

@@ -69,8 +69,7 @@ impl Kernel for Shown {
     }
 
     fn first_argument(&self, function: &str) -> Option<Option<String>> {
-        let parameters = self.btf.function(function).ok()?;
-        Some(parameters.into_iter().next().map(|first| first.type_name))
+        self.btf.first_argument(function)
     }
 
     fn callers(&self, _function: &str) -> Result<Vec<String>, String> {
