@@ -325,12 +325,9 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         now: u32,
     ) -> (Seen, Option<Cause>) {
         let timeout = self.timeout();
-        let told = look::told(look::tell(
-            self.shown(proto),
-            u64::from(timeout) << 32 | u64::from(now),
-            u64::from(epoch) << 32 | u64::from(own) << 8 | u64::from(slot),
-            self.gre_lengths(proto),
-        ));
+        let whose = (slot as u8, own, epoch);
+        let gre = self.gre_lengths(proto);
+        let told = look::ask(self.shown(proto), (timeout, now), whose, gre);
         (told.seen(timeout, now), told.cause)
     }
 }

@@ -4,23 +4,31 @@
 use tracker_common::{
     Cause, State, Timer,
     look::{Shown, Told},
-    record::Record,
 };
 
 use crate::namespace;
 
-/// What an entry with this record tells: [`tell`], given its timeout and now.
+/// What an entry tells that shows this ([`Shown::packed`]), given its timeout and now; the slot of its namespace, the flags of
+/// its record, and the epoch in which it was last seen; and GRE's copies of its timers, the stream's in the lower half.
 #[inline(always)]
-pub fn at(shown: u64, (timeout, now): (u32, u32), record: &Record, gre: u64) -> Told {
-    let whose =
-        u64::from(record.epoch) << 32 | u64::from(record.flags) << 8 | u64::from(record.slot);
-    let times = u64::from(timeout) << 32 | u64::from(now);
-    told(tell(shown, times, whose, gre))
+pub fn ask(
+    shown: u64,
+    (timeout, now): (u32, u32),
+    (slot, flags, epoch): (u8, u8, u32),
+    gre: u64,
+) -> Told {
+    let whose = u64::from(epoch) << 32 | u64::from(flags) << 8 | u64::from(slot);
+    told(tell(
+        shown,
+        u64::from(timeout) << 32 | u64::from(now),
+        whose,
+        gre,
+    ))
 }
 
 /// What [`tell`] gives.
 #[inline(always)]
-pub fn told(packed: u64) -> Told {
+fn told(packed: u64) -> Told {
     let [a, b, c, d, state, timer, cause, _] = packed.to_le_bytes();
     Told {
         // SAFETY: the id of a state. To look it up among all is to have the verifier follow more.
@@ -32,12 +40,10 @@ pub fn told(packed: u64) -> Told {
     }
 }
 
-/// [`Shown::tell`] in words: [`Shown::packed`]; timeout (upper half) and now; the epoch in which the entry was
-/// last seen (upper half), flags of its record (second byte) and slot of its namespace (first); GRE's
-/// copies of its timers (the stream's in the lower half). Gives [`Told::packed`].
+/// [`ask`] in words, the first of a pair in the upper half. Gives [`Told::packed`]. Verified on its own, so once.
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub extern "C" fn tell(shown: u64, times: u64, whose: u64, gre: u64) -> u64 {
+extern "C" fn tell(shown: u64, times: u64, whose: u64, gre: u64) -> u64 {
     let shown = Shown::of(shown);
     let Some(namespace) = namespace::peek(whose as u8 as u32) else {
         return Told::NOTHING.packed();

@@ -165,16 +165,10 @@ fn known<const IN_PLACE: bool>(
     place: &mut Place,
     unhooked: u32,
 ) {
-    if !place.record.is_shown() {
-        // Another CPU is about to.
-        return;
+    // If it is not, another CPU is about to.
+    if place.record.is_shown() {
+        catch_up(entry, proto, place, unhooked);
     }
-    let slot = u32::from(place.record.slot);
-    let Some(bank) = bank::current(slot) else {
-        return;
-    };
-    catch_up(entry, proto, place, unhooked);
-    place.record.epoch = bank.epoch;
 }
 
 /// In place of how long the hooks have been gone: the entry dies.
@@ -220,8 +214,10 @@ extern "C" fn take_in(address: u64, shown: u64, when: u64, gre: u64, port: u32) 
     };
     let (timeout, how) = ((when >> 32) as u32, when as u32);
     let now = entry::now();
-    let told = look::at(shown, (timeout, now), record, gre);
+    let whose = (record.slot, record.flags, record.epoch);
+    let told = look::ask(shown, (timeout, now), whose, gre);
     let mut seen = told.seen(timeout, now);
+    record.epoch = bank.epoch;
     let mut tally = Shared::new(bank);
     let proto = Proto::from_id((port >> 16) as usize).unwrap_or(Proto::Other);
     if how & DEATH != 0 && Shown::of(shown).is_reset_unanswered(timeout, now) {
@@ -241,7 +237,9 @@ extern "C" fn take_in(address: u64, shown: u64, when: u64, gre: u64, port: u32) 
         }
     } else if !entry::is_observed(proto) {
         // Refreshed by packets that no hook saw, no telling how often.
-        if !matches!(seen.timer, Timer::Unknown) && seen.refreshed != record.refreshed {
+        // A clock that ticked between the refresh and the insert is none.
+        let since = seen.refreshed.wrapping_sub(record.refreshed) as i32;
+        if !matches!(seen.timer, Timer::Unknown) && since > 0 {
             tally.unattributed(Cause::Unobserved);
         }
         seen.timer = Timer::Unknown;

@@ -16,9 +16,12 @@ fn of(proto: Proto, bits: u64) -> Shown {
     }
 }
 
-/// Each timer has a length of its own.
+/// Each timer has a length of its own, and that of an established connection is the longest.
 fn length(timer: Timer) -> Option<u32> {
-    Some(1000 * (timer as u32 + 1))
+    match timer {
+        Timer::TcpEstablished => Some(1_000_000),
+        _ => Some(1000 * (timer as u32 + 1)),
+    }
 }
 
 fn tell(shown: Shown, own: u8, timeout: u32) -> Told {
@@ -69,34 +72,44 @@ fn a_flow_tells_its_state_and_its_timer() {
 }
 
 #[test]
-fn tcp_and_sctp_tell_the_kernels_state() {
+fn tcp_and_sctp_tell_the_kernels_state_and_what_arms_it() {
     let established = Shown {
-        state: 3,
+        state: State::TcpEstablished as u8,
+        last_index: crate::uapi::tcp::INDEX_ACK,
         ..of(Proto::Tcp, status::ASSURED | status::SEEN_REPLY)
     };
-    let told = |shown| tell(shown, Record::CHECKED, NOW + 7);
-    assert_eq!(told(established).timer, Timer::TcpEstablished);
+    let timer = |shown| tell(shown, Record::CHECKED, NOW + 7).timer;
+    assert_eq!(timer(established), Timer::TcpEstablished);
     let closed = Shown {
         is_closed: 1,
         ..established
     };
-    assert_eq!(
-        told(closed).timer,
-        Timer::TcpEstablished,
-        "it is shorter here"
-    );
-    let flags = crate::uapi::tcp::FLAG_DATA_UNACKNOWLEDGED;
-    let finishing = Shown {
-        state: 4,
-        flags,
+    assert_eq!(timer(closed), Timer::TcpMaxRetrans);
+    let repeated = Shown {
+        retrans: MAX_RETRANS,
         ..established
     };
-    assert_eq!(told(finishing).state, State::TcpFinWait);
+    assert_eq!(timer(repeated), Timer::TcpMaxRetrans);
+    let waiting = Shown {
+        flags: crate::uapi::tcp::FLAG_DATA_UNACKNOWLEDGED,
+        ..established
+    };
+    assert_eq!(timer(waiting), Timer::TcpUnacknowledged);
+    let reset = Shown {
+        last_index: crate::uapi::tcp::INDEX_RST,
+        ..established
+    };
+    assert_eq!(timer(reset), Timer::Unknown, "it may be either timer's");
+    let unanswered = Shown {
+        status: status::SEEN_REPLY as u16,
+        ..established
+    };
+    assert_eq!(timer(unanswered), Timer::TcpUnacknowledged);
     let heartbeat = Shown {
         state: 8,
         ..of(Proto::Sctp, 0)
     };
-    assert_eq!(told(heartbeat).timer, Timer::SctpHeartbeatSent);
+    assert_eq!(timer(heartbeat), Timer::SctpHeartbeatSent);
 }
 
 #[test]
