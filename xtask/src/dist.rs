@@ -19,11 +19,12 @@ pub fn folder() -> Result<PathBuf> {
 
 /// Builds `tracker` and gives its place here and in a guest.
 pub fn tracker() -> Result<Added> {
-    build(&[("tracker-user", "tracker")])?;
+    all()?;
     in_guest("tracker")
 }
 
-/// Builds `tracker` and all programs of the package `tracker-tests`.
+/// Builds `tracker` and all programs of the package `tracker-tests`: always together, since cargo joins the features
+/// of what both use, and builds for either alone once more.
 pub fn all() -> Result<()> {
     let tests = binaries("tracker-tests")?;
     let mut wanted = vec![("tracker-user", "tracker")];
