@@ -3,9 +3,9 @@
 //! * ids and names: [`Proto`], [`State`], [`Timer`], [`Reason`], [`Cause`], [`Loss`];
 //! * the layout of map values: [`layout`];
 //! * the histogram's buckets: [`histogram`];
-//! * the pure rules: which timer armed an entry ([`armed`]), what a look at it tells ([`look`]), how jiffies are compared
-//!   ([`jiffies`]), what a packet or a death tells about an entry ([`record`]), how one that comes
-//!   back is known again ([`grave`]).
+//! * the pure rules: which timer armed an entry ([`armed`]), what a look at it tells ([`look`]), how
+//!   jiffies are compared ([`jiffies`]), what a packet or a death tells about an entry ([`record`]),
+//!   how one that comes back is known again ([`grave`]).
 //!
 //! The rules are plain functions so that the same code runs in the kernel and in tests.
 #![no_std]

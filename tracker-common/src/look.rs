@@ -245,8 +245,8 @@ impl Told {
         u64::from_le_bytes([a, b, c, d, self.state as u8, self.timer as u8, cause, 0])
     }
 
-    /// As of an entry that expires at `timeout`, seen `now`: in jiffies. The refresh lies one jiffy ahead where the clock
-    /// was read before the entry.
+    /// As of an entry that expires at `timeout`, seen `now`: in jiffies. The refresh lies one jiffy ahead where the
+    /// clock was read before the entry.
     #[inline(always)]
     #[must_use]
     pub const fn seen(self, timeout: u32, now: u32) -> Seen {

@@ -8,8 +8,9 @@ use tracker_common::{
 
 use crate::namespace;
 
-/// What an entry tells that shows this ([`Shown::packed`]), given its timeout and now; the slot of its namespace, the flags of
-/// its record, and the epoch in which it was last seen; and GRE's copies of its timers, the stream's in the lower half.
+/// What an entry tells that shows this ([`Shown::packed`]), given its timeout and now; the slot of its namespace,
+/// the flags of its record, and the epoch in which it was last seen; and GRE's copies of its timers, the
+/// stream's in the lower half.
 #[inline(always)]
 pub fn ask(
     shown: u64,

@@ -18,7 +18,6 @@ fn one_after_the_other(stage: &mut Stage) -> Result<(), TrafficError> {
         else {
             continue;
         };
-        println!("together: {}", case.name);
         traffic(stage).map_err(|error| TrafficError::Part {
             case: case.name,
             error: Box::new(error),

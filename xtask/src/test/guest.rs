@@ -14,9 +14,9 @@ use crate::{note, pool};
 
 /// The program that runs every case and prints the sum.
 const CASES: &str = "vm-cases";
-/// Cases by what their names begin with, and the kernels that they run on: all others run on all. Scenarios take a
-/// minute each, and what they add to the other cases is the same everywhere (on two kernels they are in the proofs, too); the
-/// lab itself, refusals, what changes settings and the bench hardly depend on the kernel. Of two that fit, both hold.
+/// Cases by what their names begin with, and the kernels that they run on: all others run on all. Scenarios take long, and
+/// what they add to the other cases is the same everywhere (on two kernels some are in the proofs, too); the lab
+/// itself, refusals, what changes settings and the bench hardly depend on the kernel. Of two that fit, both hold.
 const LIMITED: [(&str, &[&str]); 9] = [
     ("apply_", &["5.10", "6.12"]),
     ("doctor", &["5.10", "6.12"]),
@@ -179,12 +179,13 @@ struct Tee {
 impl Tee {
     /// Shows a line; of a case, how long it took on this machine.
     fn show(&mut self, line: &str) {
-        print!("{}: {line}", self.spec);
+        let mut took = String::new();
         if line.starts_with("case ") {
-            print!(" ({:.1} s)", self.since.elapsed().as_secs_f64());
+            took = format!(" ({:.1} s)", self.since.elapsed().as_secs_f64());
             self.since = Instant::now();
         }
-        println!();
+        // At once: guests speak at the same time.
+        println!("{}: {line}{took}", self.spec);
     }
 }
 

@@ -73,7 +73,7 @@ impl Ages {
     fn more_than_chance(&self, within: u64, beyond: u64) -> Option<u64> {
         let end = self.watch - self.timeout;
         let limit = self.limit - self.timeout;
-        if limit <= 0.0 || end <= limit {
+        if within == 0 || limit <= 0.0 || end <= limit {
             return None;
         }
         let chance = self.chance(end, limit, beyond as f64)?;
@@ -92,7 +92,7 @@ impl Ages {
     /// The chance of a return in a second that makes so many return beyond the limit; `None` if none does, since so
     /// many are given again that it is not the entries that return.
     fn chance(&self, end: f64, limit: f64, beyond: f64) -> Option<f64> {
-        // Less than one of a million in the longest watch.
+        // From none that returns to most that do.
         let (mut low, mut high) = (1e-9 / end, 1.0 / end);
         let many = |chance: f64| self.expired * share(chance, end, limit, end);
         if many(high) < beyond {
@@ -112,7 +112,7 @@ impl Ages {
 
 /// Share of the entries, expired at any time of a watch that could see them for `end` seconds, that return by a
 /// chance of so much a second, `from` to `to` seconds after the expiry: the integral of (end - x) / end × chance ×
-/// exp(-chance x), by the midpoints of so many slices that nothing smaller than a thousandth is lost.
+/// exp(-chance x), within a thousandth of it, by the midpoints of slices.
 fn share(chance: f64, end: f64, from: f64, to: f64) -> f64 {
     const SLICES: u32 = 64;
     let width = (to - from) / f64::from(SLICES);

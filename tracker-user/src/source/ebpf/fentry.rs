@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashSet,
-    ffi::CString,
+    ffi::{CStr, CString},
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
@@ -125,8 +125,8 @@ impl Linked {
 /// What the verifier has said last. It begins anew with each path that it has followed to its end, and leaves
 /// behind what it has written before.
 fn words(log: &[u8]) -> String {
-    let end = log.iter().position(|&byte| byte == 0);
-    String::from_utf8_lossy(&log[..end.unwrap_or(log.len())]).into_owned()
+    let said = CStr::from_bytes_until_nul(log).unwrap_or_default();
+    said.to_string_lossy().into_owned()
 }
 
 fn data(map: &Map) -> Option<&aya::maps::MapData> {
