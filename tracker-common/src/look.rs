@@ -42,6 +42,21 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// Of an entry whose protocol keeps no state of its own.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(proto: Proto, bits: u64) -> Self {
+        Self {
+            status: bits as u16,
+            proto: proto as u8,
+            state: 0,
+            retrans: 0,
+            last_index: 0,
+            flags: 0,
+            is_closed: 0,
+        }
+    }
+
     /// In one word.
     #[inline(always)]
     #[must_use]

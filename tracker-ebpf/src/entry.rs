@@ -276,15 +276,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
     /// What it shows, but for its timeout: [`Shown::packed`].
     #[inline(always)]
     pub fn shown(self, proto: Proto) -> u64 {
-        let mut shown = Shown {
-            status: self.status() as u16,
-            proto: proto as u8,
-            state: 0,
-            retrans: 0,
-            last_index: 0,
-            flags: 0,
-            is_closed: 0,
-        };
+        let mut shown = Shown::new(proto, self.status());
         match proto {
             Proto::Tcp => {
                 shown.state = field!(self, TcpState) as u8;

@@ -4,18 +4,6 @@ use proptest::prelude::*;
 const NOW: u32 = 1_000_000;
 const MAX_RETRANS: u8 = 3;
 
-fn of(proto: Proto, bits: u64) -> Shown {
-    Shown {
-        status: bits as u16,
-        proto: proto as u8,
-        state: 0,
-        retrans: 0,
-        last_index: 0,
-        flags: 0,
-        is_closed: 0,
-    }
-}
-
 /// Each timer has a length of its own, and that of an established connection is the longest.
 fn length(timer: Timer) -> Option<u32> {
     match timer {
@@ -54,7 +42,7 @@ fn a_flow_tells_its_state_and_its_timer() {
         ),
         (Proto::Other, 0, State::Generic, Timer::Generic),
     ] {
-        let told = tell(of(proto, bits), Record::CHECKED, NOW + 7);
+        let told = tell(Shown::new(proto, bits), Record::CHECKED, NOW + 7);
         let armed = length(timer).unwrap();
         let cause = None;
         assert_eq!(
@@ -76,7 +64,7 @@ fn tcp_and_sctp_tell_the_kernels_state_and_what_arms_it() {
     let established = Shown {
         state: State::TcpEstablished as u8,
         last_index: crate::uapi::tcp::INDEX_ACK,
-        ..of(Proto::Tcp, status::ASSURED | status::SEEN_REPLY)
+        ..Shown::new(Proto::Tcp, status::ASSURED | status::SEEN_REPLY)
     };
     let timer = |shown| tell(shown, Record::CHECKED, NOW + 7).timer;
     assert_eq!(timer(established), Timer::TcpEstablished);
@@ -107,7 +95,7 @@ fn tcp_and_sctp_tell_the_kernels_state_and_what_arms_it() {
     assert_eq!(timer(unanswered), Timer::TcpUnacknowledged);
     let heartbeat = Shown {
         state: 8,
-        ..of(Proto::Sctp, 0)
+        ..Shown::new(Proto::Sctp, 0)
     };
     assert_eq!(timer(heartbeat), Timer::SctpHeartbeatSent);
 }
@@ -124,7 +112,7 @@ fn a_timeout_of_its_own_has_a_cause() {
         (status::FIXED_TIMEOUT, policy, Cause::FixedTimeout),
         (status::FIXED_TIMEOUT | status::NAT_CLASH, 0, Cause::Clash),
     ] {
-        let told = tell(of(Proto::Udp, bits), own, NOW + 7);
+        let told = tell(Shown::new(Proto::Udp, bits), own, NOW + 7);
         assert_eq!((told.timer, told.cause), (Timer::Unknown, Some(cause)));
         assert_eq!(told.state, State::UdpUnreplied);
     }
@@ -132,7 +120,7 @@ fn a_timeout_of_its_own_has_a_cause() {
 
 #[test]
 fn what_cannot_be_told_says_why() {
-    let udp = of(Proto::Udp, 0);
+    let udp = Shown::new(Proto::Udp, 0);
     let armed = length(Timer::Udp).unwrap();
     // A jiffy too much is the clock's.
     assert_eq!(tell(udp, 0, NOW + armed + 1).cause, None);
@@ -143,10 +131,10 @@ fn what_cannot_be_told_says_why() {
     let changed = udp.tell(0, (NOW + 7, NOW), MAX_RETRANS, |_| None);
     assert_eq!(changed.cause, Some(Cause::TimeoutChanged));
     assert_eq!(
-        tell(of(Proto::Dccp, 0), 0, NOW).cause,
+        tell(Shown::new(Proto::Dccp, 0), 0, NOW).cause,
         Some(Cause::Unobserved)
     );
-    let none = of(Proto::Tcp, 0);
+    let none = Shown::new(Proto::Tcp, 0);
     assert_eq!(tell(none, 0, NOW).cause, Some(Cause::Inconsistent));
 }
 
@@ -154,7 +142,7 @@ fn what_cannot_be_told_says_why() {
 fn only_a_reset_that_was_the_only_answer_is_one() {
     let reset = Shown {
         state: State::TcpClose as u8,
-        ..of(Proto::Tcp, status::CONFIRMED)
+        ..Shown::new(Proto::Tcp, status::CONFIRMED)
     };
     assert!(reset.is_reset_unanswered(NOW + 7, NOW));
     assert!(!reset.is_reset_unanswered(NOW, NOW), "it has expired");
@@ -163,7 +151,7 @@ fn only_a_reset_that_was_the_only_answer_is_one() {
         ..reset
     };
     assert!(!answered.is_reset_unanswered(NOW + 7, NOW));
-    assert!(!of(Proto::Udp, 0).is_reset_unanswered(NOW + 7, NOW));
+    assert!(!Shown::new(Proto::Udp, 0).is_reset_unanswered(NOW + 7, NOW));
 }
 
 proptest! {
