@@ -10,8 +10,8 @@ use super::programs::Program;
 pub struct Measured {
     /// The case.
     pub case: String,
-    /// Nanoseconds per unit, as a table shows them: the median over the batches where these are alike.
-    pub figure: f64,
+    /// Nanoseconds per unit, by batch.
+    pub batches: Vec<f64>,
     /// Nanoseconds per unit over the whole run.
     pub mean: f64,
     /// Units that were measured.

@@ -29,7 +29,7 @@ use crate::net::tool;
 use measured::Measured;
 use observer::{Hooks, Observer, measure};
 use report::{Cost, Runs, Whole};
-use work::{Case, median};
+use work::Case;
 
 /// Work for which the whole machine's cost is compared too, reading user space included.
 const WHOLE: &str = "udp-flow";
@@ -78,11 +78,12 @@ fn costs(tracker: &Path, cases: &[&Case], kprobes: bool) -> Result<Vec<Cost>> {
     let figures = |observer: &Observer, how: &str| -> Result<Vec<f64>> {
         eprintln!("vm-bench: {} cases {how}", cases.len());
         let measured = measure(observer, &names, Priority::First, Programs::Ignored)?;
-        let rounds = |case: &&Case| {
+        let of_case = |case: &&Case| {
             let rounds = measured.iter().filter(|it| it.case == case.name);
-            median(rounds.map(|it| it.figure))
+            let batches: Vec<&[f64]> = rounds.map(|it| it.batches.as_slice()).collect();
+            case.figure(&batches)
         };
-        Ok(cases.iter().map(rounds).collect())
+        Ok(cases.iter().map(of_case).collect())
     };
     let alone = figures(&Observer::Nobody, "unobserved")?;
     let watched = figures(&Observer::Tracker(tracker, Hooks::Best), "watched")?;

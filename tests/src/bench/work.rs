@@ -36,17 +36,30 @@ pub struct Case {
 enum Batches {
     /// Each by itself, after one that warms up; everybody else may run between them. The figure is the median.
     Alike,
-    /// One after another without a pause. The figure is the mean.
+    /// One after another without a pause, each with a cost of its own. The figure is the mean.
     Joined,
 }
 
 impl Case {
-    /// How often it is measured, for the median: what the kernel puts off is in the figure of some rounds of joined
-    /// batches.
+    /// How often it is measured: what the kernel puts off falls into some batch of some rounds.
     pub fn rounds(&self) -> usize {
         match self.batches {
             Batches::Alike => 1,
             Batches::Joined => 5,
+        }
+    }
+
+    /// Nanoseconds per unit, as a table shows them, from what each round took per unit in each batch.
+    pub fn figure(&self, rounds: &[&[f64]]) -> f64 {
+        let least = rounds.iter().map(|batches| batches.len()).min();
+        let batches = (0..least.unwrap_or(0))
+            .map(|batch| median(rounds.iter().map(|batches| batches[batch])));
+        match self.batches {
+            Batches::Alike => median(batches),
+            Batches::Joined => {
+                let batches: Vec<f64> = batches.collect();
+                batches.iter().sum::<f64>() / batches.len() as f64
+            }
         }
     }
 }
@@ -175,14 +188,10 @@ fn run_one(case: &Case, priority: Priority, programs: Programs) -> Result<Measur
     let programs = programs::since(&before, counted(programs)?);
     let ns: u64 = batches.iter().map(|batch| batch.ns).sum();
     let units: u64 = batches.iter().map(|batch| batch.units).sum();
-    let mean = ns as f64 / units as f64;
     Ok(Measured {
         case: case.name.to_owned(),
-        figure: match case.batches {
-            Batches::Alike => median(batches.iter().map(Batch::per_unit)),
-            Batches::Joined => mean,
-        },
-        mean,
+        batches: batches.iter().map(Batch::per_unit).collect(),
+        mean: ns as f64 / units as f64,
         units,
         made: units + warm_up,
         programs,
@@ -236,7 +245,7 @@ fn nanos(since: Instant) -> u64 {
 }
 
 /// The middle one, or the upper one of two.
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -246,9 +255,31 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
+    fn figure(case: &str, rounds: &[&[f64]]) -> f64 {
+        let case = CASES.iter().find(|it| it.name == case).unwrap();
+        case.figure(rounds)
+    }
+
+    fn is(figure: f64, expected: f64) -> bool {
+        (figure - expected).abs() < f64::EPSILON
+    }
+
     #[test]
-    fn a_batch_that_was_interrupted_does_not_move_the_median() {
-        assert!((median([3.0, 1.0, 1000.0].into_iter()) - 3.0).abs() < f64::EPSILON);
-        assert!(median(std::iter::empty()).is_nan());
+    fn a_batch_that_was_interrupted_does_not_move_the_figure() {
+        assert!(is(figure("udp-packet", &[&[3.0, 1.0, 1000.0]]), 3.0));
+        // Each round was interrupted, in a batch of its own.
+        let rounds: [&[f64]; 3] = [
+            &[9.0, 6.0, 1000.0],
+            &[1000.0, 6.0, 3.0],
+            &[9.0, 1000.0, 3.0],
+        ];
+        assert!(is(figure("udp-life", &rounds), 6.0));
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_figure() {
+        for case in ["udp-packet", "udp-life"] {
+            assert!(figure(case, &[]).is_nan() && figure(case, &[&[]]).is_nan());
+        }
     }
 }
