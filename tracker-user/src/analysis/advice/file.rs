@@ -65,12 +65,6 @@ fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
     Name::parse(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
-/// Whose shape a file has.
-#[derive(Deserialize)]
-struct Shape {
-    schema_version: Option<u64>,
-}
-
 impl PlanFile {
     /// Reads a plan.
     ///
@@ -94,9 +88,9 @@ impl PlanFile {
             path: path(),
             what: error.to_string(),
         };
-        let shape: Shape = serde_json::from_str(text).map_err(damaged)?;
-        let found = shape
-            .schema_version
+        let value: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
+        let found = value["schema_version"]
+            .as_u64()
             .ok_or_else(|| PlanFileError::Foreign { path: path() })?;
         if found != u64::from(Plan::SCHEMA) {
             return Err(PlanFileError::Schema {

@@ -76,8 +76,18 @@ fn whatever_else_is_refused_with_its_remedy() {
         assert!(said.contains(says), "{said}");
         assert!(said.contains("tracker recommend --format json"), "{said}");
     }
-    for text in ["", "[]", "{", "null", "7"] {
-        assert!(PlanFile::parse(Path::new("x"), text).is_err(), "{text}");
+    for (text, says) in [
+        ("", "x is no whole plan: EOF"),
+        ("{", "x is no whole plan: EOF"),
+        ("[]", "x is no plan."),
+        ("[2]", "x is no plan."),
+        ("null", "x is no plan."),
+        ("7", "x is no plan."),
+        (r#"{"schema_version": "2"}"#, "x is no plan."),
+    ] {
+        let said = PlanFile::parse(Path::new("x"), text);
+        let said = said.unwrap_err().to_string();
+        assert!(said.starts_with(says), "{text}: {said}");
     }
     let missing = PlanFile::open(Path::new("/nonexistent/plan.json"));
     assert!(matches!(missing, Err(PlanFileError::Unreadable { .. })));
