@@ -130,8 +130,10 @@ impl Shown {
             && !jiffies::is_expired(jiffies::remaining(timeout, now))
     }
 
+    /// What the choice of its timer depends on, if it is TCP's, in this state, and expires in so many jiffies.
     #[inline(always)]
-    const fn tcp(self, state: State, remaining: i32, max_retrans: u8) -> Tcp {
+    #[must_use]
+    pub const fn tcp(self, state: State, remaining: i32, max_retrans: u8) -> Tcp {
         Tcp {
             state,
             status: self.bits(),

@@ -246,17 +246,17 @@ impl End {
     #[inline(always)]
     fn of<const IN_PLACE: bool>(entry: Entry<IN_PLACE>, proto: Proto) -> Self {
         let bits = entry.status();
-        let remaining = jiffies::remaining(entry.timeout(), entry::now());
-        let state = entry.state(proto, bits);
+        let (timeout, now) = (entry.timeout(), entry::now());
+        let remaining = jiffies::remaining(timeout, now);
+        let shown = entry.shown(proto, bits);
+        let state = shown.state();
         let expired = jiffies::is_expired(remaining);
         Self {
             state,
             timer: Timer::Unknown as u8,
             expired,
             overdue: if expired { remaining.unsigned_abs() } else { 0 },
-            unanswered_reset: matches!(state, State::TcpClose)
-                && bits & status::SEEN_REPLY == 0
-                && !expired,
+            unanswered_reset: shown.is_reset_unanswered(timeout, now),
             is_safe: bits & status::ASSURED != 0
                 && matches!(state, State::TcpEstablished | State::UdpStream),
         }

@@ -2,8 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_jiffies64, generated::bpf_probe_read_kernel};
 use tracker_common::{
-    Cause, Field, Loss, Proto, State, Timer,
-    armed::{self, Tcp},
+    Cause, Field, Loss, Proto, State, Timer, armed,
     grave::{self, Side},
     layout::{ABSENT, Bank},
     look::Shown,
@@ -156,15 +155,10 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         grave::key(source, destination, proto, slot)
     }
 
-    #[inline(always)]
-    fn tcp_state(self) -> State {
-        State::from_tcp(field!(self, TcpState) as u8)
-    }
-
     /// A TCP entry is in this state.
     #[inline(always)]
     pub fn is_in(self, state: State) -> bool {
-        self.tcp_state() == state
+        State::from_tcp(field!(self, TcpState) as u8) == state
     }
 
     /// The entry began with a packet that is no SYN. The kernel takes up only what an ACK begins
@@ -222,38 +216,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         const { assert!(State::from_tcp(3) as u8 == 3 && State::from_tcp(9) as u8 == 9) };
         match proto {
             Proto::Tcp => field!(self, TcpState) as u8,
-            _ => self.state(proto, bits) as u8,
-        }
-    }
-
-    /// State, without the timer.
-    #[inline(always)]
-    pub fn state(self, proto: Proto, bits: u64) -> State {
-        match proto {
-            Proto::Tcp => self.tcp_state(),
-            Proto::Udp | Proto::Udplite => armed::udp(bits).0,
-            Proto::Icmp => State::Icmp,
-            Proto::Icmpv6 => State::Icmpv6,
-            Proto::Gre if config::HAS_GRE.load() != 0 => armed::gre(bits).0,
-            Proto::Sctp if config::HAS_SCTP.load() != 0 => {
-                State::from_sctp(field!(self, SctpState) as u8)
-            }
-            Proto::Dccp => State::Dccp,
-            _ => State::Generic,
-        }
-    }
-
-    #[inline(always)]
-    fn tcp(self, state: State, bits: u64, remaining: i32, max_retrans: u32) -> Tcp {
-        Tcp {
-            state,
-            status: bits,
-            retrans: field!(self, TcpRetrans) as u8,
-            max_retrans: max_retrans as u8,
-            last_index: field!(self, TcpLastIndex) as u8,
-            flags: (field!(self, TcpFlags0) | field!(self, TcpFlags1)) as u8,
-            last_window: field!(self, TcpLastWindow) as u32,
-            remaining,
+            _ => self.shown(proto, bits).state() as u8,
         }
     }
 
@@ -263,7 +226,8 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
     pub fn usual_timer(self, proto: Proto, bits: u64, bank: &Bank) -> Option<Timer> {
         match proto {
             Proto::Tcp => {
-                let tcp = self.tcp(self.tcp_state(), bits, 0, bank.max_retrans);
+                let shown = self.shown(proto, bits);
+                let tcp = shown.tcp(shown.state(), 0, bank.max_retrans as u8);
                 armed::well(&tcp, |timer| bank.lengths[timer.id()])
             }
             Proto::Udp | Proto::Udplite => Some(armed::udp(bits).1),
@@ -273,10 +237,10 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         }
     }
 
-    /// What it shows, but for its timeout: [`Shown::packed`].
+    /// What it shows, but for its timeout. What of it is not asked for is not loaded.
     #[inline(always)]
-    pub fn shown(self, proto: Proto) -> u64 {
-        let mut shown = Shown::new(proto, self.status());
+    pub fn shown(self, proto: Proto, bits: u64) -> Shown {
+        let mut shown = Shown::new(proto, bits);
         match proto {
             Proto::Tcp => {
                 shown.state = field!(self, TcpState) as u8;
@@ -292,7 +256,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
             Proto::Sctp | Proto::Gre => shown.proto = Proto::Other as u8,
             _ => (),
         }
-        shown.packed()
+        shown
     }
 
     /// GRE's own copies of its timers' lengths, that of the stream's in the lower half.
@@ -319,7 +283,7 @@ impl<const IN_PLACE: bool> Entry<IN_PLACE> {
         let timeout = self.timeout();
         let whose = (slot as u8, own, epoch);
         let gre = self.gre_lengths(proto);
-        let told = look::ask(self.shown(proto), (timeout, now), whose, gre);
+        let told = look::ask(self.shown(proto, self.status()), (timeout, now), whose, gre);
         (told.seen(timeout, now), told.cause)
     }
 }

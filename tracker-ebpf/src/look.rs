@@ -8,19 +8,18 @@ use tracker_common::{
 
 use crate::namespace;
 
-/// What an entry tells that shows this ([`Shown::packed`]), given its timeout and now; the slot of its namespace,
-/// the flags of its record, and the epoch in which it was last seen; and GRE's copies of its timers, the
-/// stream's in the lower half.
+/// What an entry tells that shows this, given its timeout and now; the slot of its namespace, the flags of its
+/// record, and the epoch in which it was last seen; and GRE's copies of its timers, the stream's in the lower half.
 #[inline(always)]
 pub fn ask(
-    shown: u64,
+    shown: Shown,
     (timeout, now): (u32, u32),
     (slot, flags, epoch): (u8, u8, u32),
     gre: u64,
 ) -> Told {
     let whose = u64::from(epoch) << 32 | u64::from(flags) << 8 | u64::from(slot);
     told(tell(
-        shown,
+        shown.packed(),
         u64::from(timeout) << 32 | u64::from(now),
         whose,
         gre,
@@ -41,7 +40,7 @@ fn told(packed: u64) -> Told {
     }
 }
 
-/// [`ask`] in words, the first of a pair in the upper half. Gives [`Told::packed`]. Verified on its own, so once.
+/// [`ask`] in words: [`Shown::packed`], and the first of a pair in the upper half. Gives [`Told::packed`]. Verified on its own, so once.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn tell(shown: u64, times: u64, whose: u64, gre: u64) -> u64 {

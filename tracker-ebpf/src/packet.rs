@@ -192,7 +192,7 @@ pub fn catch_up<const IN_PLACE: bool>(
     let port = entry.port(proto);
     take_in(
         address,
-        entry.shown(proto),
+        entry.shown(proto, entry.status()).packed(),
         u64::from(entry.timeout()) << 32 | u64::from(how),
         entry.gre_lengths(proto),
         (proto as u32) << 16 | u32::from(port),
@@ -215,12 +215,13 @@ extern "C" fn take_in(address: u64, shown: u64, when: u64, gre: u64, port: u32) 
     let (timeout, how) = ((when >> 32) as u32, when as u32);
     let now = entry::now();
     let whose = (record.slot, record.flags, record.epoch);
+    let shown = Shown::of(shown);
     let told = look::ask(shown, (timeout, now), whose, gre);
     let mut seen = told.seen(timeout, now);
     record.epoch = bank.epoch;
     let mut tally = Shared::new(bank);
     let proto = Proto::from_id((port >> 16) as usize).unwrap_or(Proto::Other);
-    if how & DEATH != 0 && Shown::of(shown).is_reset_unanswered(timeout, now) {
+    if how & DEATH != 0 && shown.is_reset_unanswered(timeout, now) {
         // The reset wrote the state and refreshed nothing.
         seen.timer = Timer::Unknown;
     } else if let Some(cause) = told.cause {
@@ -244,7 +245,7 @@ extern "C" fn take_in(address: u64, shown: u64, when: u64, gre: u64, port: u32) 
         }
         seen.timer = Timer::Unknown;
     }
-    note(record, u64::from(Shown::of(shown).status));
+    note(record, u64::from(shown.status));
     record.look(&seen, &mut tally);
     let slot = u32::from(record.slot);
     tally
