@@ -13,6 +13,28 @@ const PREFIXES: [&str; 2] = ["nf_conntrack_", "ip_conntrack_"];
 /// Two names that are less alike than this (Jaro and Winkler) are not taken for each other.
 const ALIKE: f64 = 0.8;
 
+/// The kernel's default length of a timer, in seconds (`net/netfilter/nf_conntrack_proto_*.c`).
+#[must_use]
+pub const fn default_seconds(timer: Timer) -> u64 {
+    match timer {
+        Timer::TcpSynSent | Timer::TcpFinWait | Timer::TcpTimeWait | Timer::UdpStream => 120,
+        Timer::TcpSynRecv | Timer::TcpCloseWait | Timer::TcpSynSent2 => 60,
+        Timer::TcpEstablished => 432_000,
+        Timer::TcpMaxRetrans | Timer::TcpUnacknowledged => 300,
+        Timer::TcpLastAck | Timer::Udp | Timer::Icmp | Timer::Icmpv6 | Timer::Gre => 30,
+        Timer::TcpClose | Timer::SctpClosed => 10,
+        Timer::GreStream => 180,
+        Timer::Generic | Timer::Unknown => 600,
+        Timer::SctpCookieWait
+        | Timer::SctpCookieEchoed
+        | Timer::SctpShutdownAckSent
+        | Timer::SctpShutdownSent
+        | Timer::SctpShutdownRecd => 3,
+        Timer::SctpEstablished | Timer::SctpHeartbeatAcked => 210,
+        Timer::SctpHeartbeatSent => 30,
+    }
+}
+
 /// A setting that tracker judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {

@@ -9,9 +9,12 @@ use tracker_common::{
 };
 
 use super::{Existing, Recording, Writer};
-use crate::source::{
-    Description, Hook, NamespaceSample, Sample, Source, SourceError, Statistic, Statistics,
-    Stratum, Table,
+use crate::{
+    settings::default_seconds,
+    source::{
+        Description, Hook, NamespaceSample, Sample, Source, SourceError, Statistic, Statistics,
+        Stratum, Table,
+    },
 };
 
 /// Totals of a made-up watch.
@@ -40,33 +43,34 @@ pub struct Space {
     pub strata: Vec<Stratum>,
 }
 
-/// The kernel's defaults, in seconds.
-pub const DEFAULTS: [(Timer, u64); 18] = [
-    (Timer::TcpSynSent, 120),
-    (Timer::TcpSynRecv, 60),
-    (Timer::TcpEstablished, 432_000),
-    (Timer::TcpFinWait, 120),
-    (Timer::TcpCloseWait, 60),
-    (Timer::TcpLastAck, 30),
-    (Timer::TcpTimeWait, 120),
-    (Timer::TcpClose, 10),
-    (Timer::TcpMaxRetrans, 300),
-    (Timer::TcpUnacknowledged, 300),
-    (Timer::Udp, 30),
-    (Timer::UdpStream, 120),
-    (Timer::Icmp, 30),
-    (Timer::Icmpv6, 30),
-    (Timer::Generic, 600),
-    (Timer::Gre, 30),
-    (Timer::GreStream, 180),
-    (Timer::SctpEstablished, 210),
+/// Timers that a namespace shows, at the kernel's defaults.
+pub const TIMERS: [Timer; 18] = [
+    Timer::TcpSynSent,
+    Timer::TcpSynRecv,
+    Timer::TcpEstablished,
+    Timer::TcpFinWait,
+    Timer::TcpCloseWait,
+    Timer::TcpLastAck,
+    Timer::TcpTimeWait,
+    Timer::TcpClose,
+    Timer::TcpMaxRetrans,
+    Timer::TcpUnacknowledged,
+    Timer::Udp,
+    Timer::UdpStream,
+    Timer::Icmp,
+    Timer::Icmpv6,
+    Timer::Generic,
+    Timer::Gre,
+    Timer::GreStream,
+    Timer::SctpEstablished,
 ];
 
 impl Space {
     pub fn new(inum: u32, name: &str) -> Self {
-        let timers = DEFAULTS
-            .iter()
-            .map(|(timer, s)| (format!("nf_conntrack_{}", timer.name()), *s));
+        let timers = TIMERS.map(|timer| {
+            let name = format!("nf_conntrack_{}", timer.name());
+            (name, default_seconds(timer))
+        });
         Self {
             inum,
             name: name.to_owned(),
@@ -78,7 +82,7 @@ impl Space {
                 buckets: 65_536,
             }),
             statistics: Statistic::ALL.into_iter().map(|it| (it, 0)).collect(),
-            sysctls: timers.collect(),
+            sysctls: timers.into(),
             live_at_start: 0,
             live: 0,
             ports: Vec::new(),

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tracker_common::Timer;
 
+use crate::settings::default_seconds;
+
 /// How much a recording may decide against standards and the kernel's defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,28 +59,6 @@ pub const fn standard(timer: Timer) -> Option<Standard> {
     })
 }
 
-/// The kernel's default, in seconds (nf_conntrack_proto_*.c).
-#[must_use]
-pub const fn default(timer: Timer) -> u64 {
-    match timer {
-        Timer::TcpSynSent | Timer::TcpFinWait | Timer::TcpTimeWait | Timer::UdpStream => 120,
-        Timer::TcpSynRecv | Timer::TcpCloseWait | Timer::TcpSynSent2 => 60,
-        Timer::TcpEstablished => 432_000,
-        Timer::TcpMaxRetrans | Timer::TcpUnacknowledged => 300,
-        Timer::TcpLastAck | Timer::Udp | Timer::Icmp | Timer::Icmpv6 | Timer::Gre => 30,
-        Timer::TcpClose | Timer::SctpClosed => 10,
-        Timer::GreStream => 180,
-        Timer::Generic | Timer::Unknown => 600,
-        Timer::SctpCookieWait
-        | Timer::SctpCookieEchoed
-        | Timer::SctpShutdownAckSent
-        | Timer::SctpShutdownSent
-        | Timer::SctpShutdownRecd => 3,
-        Timer::SctpEstablished | Timer::SctpHeartbeatAcked => 210,
-        Timer::SctpHeartbeatSent => 30,
-    }
-}
-
 /// The lowest value that may be recommended for a timer.
 ///
 /// A recording is a sample of time: half the default (a quarter on a host) bounds what can go wrong
@@ -111,19 +91,19 @@ pub const fn floor(policy: Policy, timer: Timer) -> Floor {
     let chosen = match (policy, standard(timer)) {
         (Policy::Rfc, Some(standard)) => standard.floor,
         (Policy::Rfc, None) => Floor {
-            seconds: default(timer),
+            seconds: default_seconds(timer),
             why: "no RFC allows less than the kernel's default",
         },
         (Policy::Balanced, Some(standard)) if matches!(timer, Timer::TcpEstablished) => {
             standard.floor
         }
         (Policy::Balanced, _) => Floor {
-            seconds: default(timer).div_ceil(2),
+            seconds: default_seconds(timer).div_ceil(2),
             why: "half the kernel's default is the least under the policy balanced",
         },
         (Policy::Host, _) if matches!(timer, Timer::TcpEstablished) => own,
         (Policy::Host, _) => Floor {
-            seconds: default(timer).div_ceil(4),
+            seconds: default_seconds(timer).div_ceil(4),
             why: "a quarter of the kernel's default is the least under the policy host",
         },
     };

@@ -11,7 +11,7 @@
 use tracker_common::{Timer, layout::HistogramId};
 
 use super::{bound, harm, policy, round, scene::Scene};
-use crate::{recording::Distribution, units};
+use crate::{recording::Distribution, settings, units};
 
 /// Returns that may be chance.
 const FEW: u64 = 3;
@@ -126,7 +126,7 @@ fn share(chance: f64, end: f64, from: f64, to: f64) -> f64 {
 fn most(timer: Timer, current: u64) -> u64 {
     let standard = policy::standard(timer).map_or(0, |it| it.floor.seconds);
     let doubled = current.saturating_mul(2);
-    standard.max(policy::default(timer)).max(doubled)
+    standard.max(settings::default_seconds(timer)).max(doubled)
 }
 
 /// Share of the gaps under a timer that are longer than the timer.

@@ -3,7 +3,7 @@
 use tracker_common::{Proto, Timer};
 
 use super::{Action, Evidence, Policy, Setting, bound, harm, policy, returns, round, scene::Scene};
-use crate::units;
+use crate::{settings, units};
 
 /// Head-room over the gaps that were seen.
 const MARGIN: f64 = 1.25;
@@ -123,7 +123,7 @@ fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
     }
     let seconds = current
         .saturating_mul(2)
-        .min(policy::default(timer))
+        .min(settings::default_seconds(timer))
         .max(current);
     let reason = format!(
         "{} expired and {} went on mid-stream: it cuts living ones",

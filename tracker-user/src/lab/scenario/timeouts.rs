@@ -1,6 +1,8 @@
 //! How long the router's timers are while a scenario is played.
 
-use tracker_common::Timer;
+use tracker_common::{Proto, Timer};
+
+use crate::settings::default_seconds;
 
 /// Length of each timer in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,23 +37,10 @@ impl Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let mut timeouts = Self([0; Timer::SLOTS]);
-        for (timer, seconds) in [
-            (Timer::TcpSynSent, 120),
-            (Timer::TcpSynRecv, 60),
-            (Timer::TcpEstablished, 432_000),
-            (Timer::TcpFinWait, 120),
-            (Timer::TcpCloseWait, 60),
-            (Timer::TcpLastAck, 30),
-            (Timer::TcpTimeWait, 120),
-            (Timer::TcpClose, 10),
-            (Timer::TcpMaxRetrans, 300),
-            (Timer::TcpUnacknowledged, 300),
-            (Timer::Udp, 30),
-            (Timer::UdpStream, 120),
-            (Timer::Icmp, 30),
-            (Timer::Icmpv6, 30),
-        ] {
-            timeouts.set(timer, seconds);
+        for proto in [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Icmpv6] {
+            for timer in Timer::of_proto(proto).filter(|it| it.has_sysctl()) {
+                timeouts.set(timer, default_seconds(timer) as u32);
+            }
         }
         timeouts
     }

@@ -5,7 +5,7 @@ use tracker_common::{Proto, Reason, State, Timer};
 
 use crate::{
     analysis::advice::*,
-    recording::synthetic::{DEFAULTS, Synthetic},
+    recording::synthetic::{Synthetic, TIMERS},
     source::Table,
 };
 
@@ -27,7 +27,7 @@ fn anything() -> impl Strategy<Value = Synthetic> {
         host.insert(Proto::Tcp, inserts);
         host.die(State::TcpClose, Reason::Deleted, inserts / 3);
         for (pick, connections, gap, expired, current) in timers {
-            let timer = DEFAULTS[pick].0;
+            let timer = TIMERS[pick];
             host.set(timer, current);
             host.max_gap(timer, connections, f64::min(gap, current as f64));
             host.counters.timer_expired[timer.id()] += expired;
