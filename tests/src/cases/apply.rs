@@ -1,5 +1,7 @@
 //! Plans that are applied, guarded and taken back, on real sysctls.
 
+mod meets;
+
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -45,6 +47,10 @@ pub fn cases() -> Vec<Case> {
         free("apply_guard_keeps", guard_keeps),
         free("apply_guard_goes_back", guard_goes_back),
         free("apply_guard_ended", guard_ended),
+        free("apply_guard_meets_others", meets::others),
+        free("apply_guard_meets_stop", meets::stop),
+        free("apply_guard_meets_full_table", meets::full_table),
+        free("apply_guard_meets_foreign_file", meets::foreign_file),
     ]
 }
 
@@ -198,9 +204,17 @@ fn two_namespaces() -> Result<()> {
 /// Where sysctls are read-only, or a guard could not watch, nothing is written.
 fn refused() -> Result<()> {
     let topology = tracking()?;
-    let plan = Plan::write(&[&topology.router], &[(UDP, 30, 45)])?;
-    let done = without(read_only, &mut plan.apply())?;
-    says(&done, &[UDP, "cannot be written", "Read-only"])?;
+    let router = &topology.router;
+    let max = own(MAX)?;
+    let plan = Plan::write(&[router], &[(UDP, 30, 45), (MAX, max, max + 1000)])?;
+    // What may be written is not, if something else may not.
+    for (sysctls, name) in [
+        ("/proc/sys", UDP),
+        ("/proc/sys/net/netfilter/nf_conntrack_max", MAX),
+    ] {
+        let done = without(move || read_only(sysctls), &mut plan.apply())?;
+        says(&done, &[name, "cannot be written", "Read-only"])?;
+    }
     let filter = no_programs()?;
     let forbid = move || Ok(apply_filter(&filter)?);
     let done = without(forbid, plan.apply().args(["--guard", "5s"]))?;
@@ -214,14 +228,15 @@ fn refused() -> Result<()> {
         "an unknown namespace: {}",
         guard.status
     );
-    is(&topology.router, UDP, 30)?;
+    is(router, UDP, 30)?;
+    ensure!(own(MAX)? == max, "max is {}", own(MAX)?);
     plan.is_forgotten()
 }
 
 /// For the calling thread and what it starts.
-fn read_only() -> Result<()> {
+fn read_only(sysctls: &str) -> Result<()> {
     own_mounts()?;
-    let (nothing, sysctls) = (None::<&str>, "/proc/sys");
+    let nothing = None::<&str>;
     mount(Some(sysctls), sysctls, nothing, MsFlags::MS_BIND, nothing)?;
     let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(nothing, sysctls, nothing, read_only, nothing)?;
@@ -242,14 +257,14 @@ impl Drop for Guard {
 impl Guard {
     /// Starts one, and waits until a value is written.
     fn start(plan: &Plan, length: &str, place: &Netns, name: &str, value: u64) -> Result<Self> {
-        let child = plan
-            .apply()
-            .args(["--guard", length])
-            .stdout(Stdio::null())
-            .spawn()?;
-        poll("the change", || {
-            sysctl(place, name).ok().filter(|it| *it == value)
-        })?;
+        let is_written = || sysctl(place, name).ok().filter(|it| *it == value);
+        Self::started(plan.apply().args(["--guard", length]), is_written)
+    }
+
+    /// The same, with a command and a value to wait for.
+    fn started(command: &mut Command, is_written: impl FnMut() -> Option<u64>) -> Result<Self> {
+        let child = command.stdout(Stdio::null()).spawn()?;
+        poll("the change", is_written)?;
         Ok(Self(child))
     }
 

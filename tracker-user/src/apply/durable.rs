@@ -1,9 +1,9 @@
 //! Files that are whole and on the disk, or not there.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -23,16 +23,11 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 
 fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fault::point()?;
-    let new = beside(path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&new)?;
+    let (mut file, new) = create_beside(path, mode)?;
     file.write_all(text.as_bytes())?;
     fault::point()?;
     file.sync_all()?;
+    fault::point()?;
     fs::rename(&new, path)?;
     fault::point()?;
     sync_folder(path)
@@ -47,8 +42,35 @@ pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => sync_folder(path),
+        Ok(()) => {
+            fault::point()?;
+            sync_folder(path)
+        }
     }
+}
+
+/// Fails if the file could not be written. Nothing stays of the attempt.
+///
+/// # Errors
+/// Those of the system.
+pub fn check(path: &Path) -> io::Result<()> {
+    let (_, new) = create_beside(path, 0o600)?;
+    fs::remove_file(new)
+}
+
+/// Makes a folder and those that it is in, as far as they are not there; afterwards they outlast a power
+/// failure.
+///
+/// # Errors
+/// Those of the system.
+pub fn make_folder(folder: &Path, mode: u32) -> io::Result<()> {
+    let new = folder.ancestors().take_while(|it| !it.exists());
+    let new: Vec<&Path> = new.filter(|it| !it.as_os_str().is_empty()).collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(folder)?;
+    new.into_iter().rev().try_for_each(sync_folder)
 }
 
 /// Removes what a process that ended while it wrote has left.
@@ -68,6 +90,18 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// A file beside it, which nobody else can have prepared.
+fn create_beside(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
+    sweep(path);
+    let new = beside(path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)?;
+    Ok((file, new))
+}
+
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -76,9 +110,13 @@ fn beside(path: &Path) -> PathBuf {
 
 /// A file's name is on the disk only when its folder is.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
+    File::open(folder(path))?.sync_all()
+}
+
+/// The folder that a file is in.
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
+    }
 }

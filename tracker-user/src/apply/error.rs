@@ -22,6 +22,15 @@ pub enum ApplyError {
         /// Its name.
         place: String,
     },
+    /// A namespace of the plan has only a number, which another one may have by now.
+    #[error(
+        "the plan's network namespace {place} has no name to know it by. Name the one that is meant with \
+         --netns, such as /proc/PID/ns/net"
+    )]
+    Unnamed {
+        /// What the plan calls it.
+        place: String,
+    },
     /// A namespace is there, but closed.
     #[error("the network namespace {place} cannot be entered: {source}. Run tracker as root")]
     Enter {
@@ -140,6 +149,15 @@ pub enum ApplyError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing reads it at boot.
+    #[error(
+        "there is no {}, so nothing sets values at boot from there. Make the folder, or apply without \
+         --persist", .path.display()
+    )]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Something of this machine cannot be read.
     #[error("{path} cannot be read: {source}. Mount /proc, and run tracker as root")]
     Machine {
@@ -167,6 +185,9 @@ pub enum ApplyError {
         /// The file that remembers old values.
         path: PathBuf,
     },
+    /// A guard would not see harm.
+    #[error("nothing was written: {0}")]
+    Blind(String),
     /// Nobody would go back if the guard died.
     #[error(
         "the process that goes back if the guard ends early cannot be started: {0}. Free memory or processes, and try again"
@@ -183,6 +204,7 @@ impl ApplyError {
             Self::Netns(_)
                 | Self::Plan(_)
                 | Self::Gone { .. }
+                | Self::Unnamed { .. }
                 | Self::Applied { .. }
                 | Self::NotOwn { .. }
                 | Self::OtherMachine { .. }
@@ -200,8 +222,10 @@ impl ApplyError {
                 | Self::Unwritable { .. }
                 | Self::State { .. }
                 | Self::OwnFile { .. }
+                | Self::NoFolder { .. }
                 | Self::Machine { .. }
                 | Self::DeadMan(_)
+                | Self::Blind(_)
         )
     }
 }

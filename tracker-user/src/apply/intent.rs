@@ -1,6 +1,6 @@
 //! What is to be written where: the plan, held against the machine as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -35,6 +35,9 @@ pub struct Options {
 pub struct Intent {
     /// Values that differ, in the order in which they are to be written: what gives room comes first.
     pub changes: Vec<Change>,
+    /// All that is to be set in the namespace whose settings are set at boot, also what has its value
+    /// already.
+    pub at_boot: BTreeMap<Name, u64>,
     /// Of kube-proxy, which would overwrite them.
     pub delegated: Vec<Wish>,
     /// What the user must know.
@@ -98,15 +101,27 @@ impl Intent {
             Name::Buckets => whole_pages(setting.recommended),
             _ => setting.recommended,
         };
-        if now == after {
+        if goes_further(setting, now, after) {
+            self.warnings.push(format!(
+                "{} is {now} already in the namespace {}, which is more than the plan asks for ({after}): it \
+                 stays.",
+                setting.name, place.name
+            ));
             return;
         }
         let short = setting.name.short();
-        if owners.kube_proxy.is_some() && place.is_host() && KubeProxy::owns(&short) {
+        if now != after && owners.kube_proxy.is_some() && place.is_host() && KubeProxy::owns(&short)
+        {
             self.delegated.push(Wish {
                 name: short,
                 value: after,
             });
+            return;
+        }
+        if place.is_host() {
+            self.at_boot.insert(setting.name, after);
+        }
+        if now == after {
             return;
         }
         self.changes.push(Change {
@@ -144,6 +159,21 @@ impl Intent {
     }
 }
 
+/// The value is beyond the planned one, in the direction in which the plan moves it: what nobody has shown to
+/// be harmless is not undone.
+fn goes_further(setting: &PlannedSetting, now: u64, after: u64) -> bool {
+    // 0 is no bound.
+    let room = |value| match setting.name {
+        Name::Max if value == 0 => u64::MAX,
+        _ => value,
+    };
+    match setting.action {
+        Action::Raise => room(now) > room(after),
+        Action::Lower => room(now) < room(after),
+        Action::Keep => false,
+    }
+}
+
 /// Fails if a plan is another machine's: by its identity or, where one of both has none, by its name.
 fn is_for(root: &Root, plan: &Origin) -> Result<(), ApplyError> {
     let machine = Machine::read(root).map_err(|error| ApplyError::Plan(error.to_string()))?;
@@ -164,17 +194,32 @@ fn is_for(root: &Root, plan: &Origin) -> Result<(), ApplyError> {
 /// Where timers are to be set.
 fn places(root: &Root, plan: &PlanFile, options: &Options) -> Result<Vec<Place>, ApplyError> {
     if !options.netns.is_empty() {
-        let named = options.netns.iter().map(|it| Place::named(root, it));
-        return Ok(named.collect::<Result<_, _>>()?);
+        let mut places: Vec<Place> = Vec::new();
+        for name in &options.netns {
+            let place = Place::named(root, name)?;
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        return Ok(places);
     }
     let known = netns::list(root);
-    let places = plan.namespaces.iter().map(|planned| {
+    let mut places: Vec<Place> = Vec::new();
+    for planned in &plan.namespaces {
+        if netns::is_unnamed(&planned.name) {
+            return Err(ApplyError::Unnamed {
+                place: planned.name.clone(),
+            });
+        }
         let found = known.iter().find(|it| it.name == planned.name);
-        found.map(Place::from).ok_or_else(|| ApplyError::Gone {
+        let place = found.map(Place::from).ok_or_else(|| ApplyError::Gone {
             place: planned.name.clone(),
-        })
-    });
-    places.collect()
+        })?;
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    Ok(places)
 }
 
 /// The kernel makes whole pages of buckets, each the head of a list.

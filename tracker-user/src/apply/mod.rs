@@ -14,6 +14,7 @@ mod durable;
 mod error;
 mod fault;
 pub mod guard;
+mod id;
 mod intent;
 mod own_file;
 mod place;
@@ -24,10 +25,11 @@ mod write;
 pub use self::{
     change::Change,
     error::ApplyError,
+    id::Id,
     intent::{Intent, Options},
     own_file::OwnFile,
     place::Place,
     rollback::{Outcome, Restored, forget, roll_back},
-    state::{Remembered, Store},
+    state::{Remembered, Store, Whose},
     write::{OnFailure, apply, persist},
 };

@@ -1,6 +1,6 @@
 //! The file of tracker's own that sets values at boot. Other files are never touched.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,32 +24,56 @@ pub struct OwnFile {
 }
 
 impl OwnFile {
-    /// What is to be in it for these changes, as far as they concern the namespace whose settings
-    /// are set at boot; what an earlier plan put there stays. `None` if nothing is.
+    /// What is to be in it for these values of the namespace whose settings are set at boot; what an
+    /// earlier plan put there stays. `None` if all that is in it already.
     ///
     /// # Errors
     /// When there is such a file, and it is somebody else's.
-    pub fn of(root: &Root, changes: &[Change]) -> Result<Option<Self>, ApplyError> {
+    pub fn of(root: &Root, wanted: &BTreeMap<Name, u64>) -> Result<Option<Self>, ApplyError> {
         let path = Self::path(root);
-        let before = durable::read(&path).map_err(|source| ApplyError::OwnFile {
-            path: path.clone(),
-            source,
-        })?;
-        if before.as_ref().is_some_and(|text| !text.starts_with(MARK)) {
+        // Where a link leads is not tracker's.
+        if fs::symlink_metadata(&path).is_ok_and(|it| it.is_symlink()) {
+            return Err(ApplyError::NotOwn { path });
+        }
+        let before = durable::read(&path).map_err(|source| failed(path.clone(), source))?;
+        if !is_own(before.as_ref()) {
             return Err(ApplyError::NotOwn { path });
         }
         let mut values: BTreeMap<Name, u64> = before.as_deref().map(parse).unwrap_or_default();
-        let host = changes.iter().filter(|it| it.place.is_host());
-        let own: BTreeMap<Name, u64> = host.map(|it| (it.name, it.after)).collect();
-        if own.is_empty() {
-            return Ok(None);
-        }
-        values.extend(own);
+        values.extend(wanted);
         let mut after = format!("{MARK}\n");
         for (name, value) in values {
             after += &format!("{} = {value}\n", name.full());
         }
-        Ok(Some(Self { before, after }))
+        let is_new = !wanted.is_empty() && before.as_ref() != Some(&after);
+        Ok(is_new.then_some(Self { before, after }))
+    }
+
+    /// The same, with what was in it before an earlier write.
+    #[must_use]
+    pub fn since(self, earlier: Option<&Self>) -> Self {
+        match earlier {
+            Some(earlier) => Self {
+                before: earlier.before.clone(),
+                ..self
+            },
+            None => self,
+        }
+    }
+
+    /// Nothing but tracker's own is restored.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        is_own(self.before.as_ref())
+    }
+
+    /// Fails if it could not be written. Nothing stays of the attempt.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn check(root: &Root) -> Result<(), ApplyError> {
+        let path = Self::path(root);
+        durable::check(&path).map_err(|source| failed(path, source))
     }
 
     /// Where it is.
@@ -64,8 +88,7 @@ impl OwnFile {
     /// When the system refuses.
     pub fn write(&self, root: &Root) -> Result<(), ApplyError> {
         let path = Self::path(root);
-        durable::write(&path, &self.after, 0o644)
-            .map_err(|source| ApplyError::OwnFile { path, source })
+        durable::write(&path, &self.after, 0o644).map_err(|source| failed(path, source))
     }
 
     /// Restores what was there; false if somebody has changed it meanwhile, and `force` is not given.
@@ -74,10 +97,7 @@ impl OwnFile {
     /// When the system refuses.
     pub fn restore(&self, root: &Root, force: bool) -> Result<bool, ApplyError> {
         let path = Self::path(root);
-        let failed = |source| ApplyError::OwnFile {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| failed(path.clone(), source);
         durable::sweep(&path);
         let now = durable::read(&path).map_err(failed)?;
         if now == self.before {
@@ -96,7 +116,12 @@ impl OwnFile {
 
     /// What else it takes for the values to be there after a reboot.
     #[must_use]
-    pub fn remedies(files: &Files, changes: &[Change], is_module: bool) -> Vec<String> {
+    pub fn remedies(
+        files: &Files,
+        wanted: &BTreeMap<Name, u64>,
+        changes: &[Change],
+        is_module: bool,
+    ) -> Vec<String> {
         let mut said = Vec::new();
         if is_module && files.loads.is_none() {
             said.push(
@@ -114,8 +139,8 @@ impl OwnFile {
             );
         }
         let own = format!("/{FILE}");
-        for change in changes.iter().filter(|it| it.place.is_host()) {
-            let short = change.name.short();
+        for name in wanted.keys() {
+            let short = name.short();
             let last = files.setting(&short).next_back();
             let Some(line) = last.filter(|it| it.file != own && base(&it.file) > base(&own)) else {
                 continue;
@@ -127,6 +152,19 @@ impl OwnFile {
         }
         said
     }
+}
+
+fn is_own(text: Option<&String>) -> bool {
+    text.is_none_or(|text| text.starts_with(MARK))
+}
+
+fn failed(path: PathBuf, source: io::Error) -> ApplyError {
+    if source.kind() == io::ErrorKind::NotFound {
+        return ApplyError::NoFolder {
+            path: durable::folder(&path).to_owned(),
+        };
+    }
+    ApplyError::OwnFile { path, source }
 }
 
 /// By this sysctl.d orders its files; `/etc/sysctl.conf` comes after all of them.
@@ -148,20 +186,20 @@ mod tests {
     use tracker_common::Timer;
 
     use super::*;
-    use crate::{apply::Place, kernel::netns::HOST, kernel::owners::Line};
+    use crate::{apply::Place, kernel::owners::Line};
 
     const UDP: Name = Name::Timer(Timer::Udp);
 
-    fn change(place: &str, name: Name, after: u64) -> Change {
+    fn elsewhere() -> Change {
         let place = Place {
             inum: 1,
-            name: place.to_owned(),
+            name: "blue".to_owned(),
         };
         Change {
             place,
-            name,
+            name: UDP,
             before: 1,
-            after,
+            after: 45,
         }
     }
 
@@ -170,12 +208,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::at(folder.path());
         fs::create_dir_all(root.path("etc/sysctl.d")).unwrap();
-        let of = |changes: &[Change]| OwnFile::of(&root, changes);
-        assert_eq!(of(&[change("blue", UDP, 5)]).unwrap(), None);
-        let first = of(&[change(HOST, UDP, 45), change("blue", Name::Max, 9)]);
-        let first = first.unwrap().unwrap();
+        let of = |wanted: &[(Name, u64)]| OwnFile::of(&root, &wanted.iter().copied().collect());
+        assert_eq!(of(&[]).unwrap(), None);
+        let first = of(&[(UDP, 45)]).unwrap().unwrap();
         first.write(&root).unwrap();
-        let second = of(&[change(HOST, Name::Max, 4096)]).unwrap().unwrap();
+        assert_eq!(of(&[(UDP, 45)]).unwrap(), None);
+        let second = of(&[(Name::Max, 4096)]).unwrap().unwrap();
         second.write(&root).unwrap();
         let text = fs::read_to_string(OwnFile::path(&root)).unwrap();
         let lines: Vec<&str> = text.lines().skip(1).collect();
@@ -191,8 +229,28 @@ mod tests {
         assert!(first.restore(&root, false).unwrap());
         assert!(!OwnFile::path(&root).exists());
         fs::write(OwnFile::path(&root), "net.netfilter.nf_conntrack_max = 1\n").unwrap();
-        let said = of(&[change(HOST, UDP, 45)]).unwrap_err().to_string();
+        let said = of(&[(UDP, 45)]).unwrap_err().to_string();
         assert!(said.contains("Move it away"), "{said}");
+        fs::rename(OwnFile::path(&root), root.path("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(root.path("elsewhere"), OwnFile::path(&root)).unwrap();
+        assert!(matches!(of(&[(UDP, 45)]), Err(ApplyError::NotOwn { .. })));
+    }
+
+    #[test]
+    fn two_writes_are_taken_back_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        fs::create_dir_all(root.path("etc/sysctl.d")).unwrap();
+        let written = |value| {
+            let own = OwnFile::of(&root, &BTreeMap::from([(UDP, value)]));
+            let own = own.unwrap().unwrap();
+            own.write(&root).unwrap();
+            own
+        };
+        let first = written(45);
+        let both = written(50).since(Some(&first));
+        assert!(both.restore(&root, false).unwrap());
+        assert!(!OwnFile::path(&root).exists());
     }
 
     #[test]
@@ -206,8 +264,8 @@ mod tests {
             sysctls: vec![line("/etc/sysctl.d/95-other.conf")],
             ..Files::default()
         };
-        let changes = [change(HOST, UDP, 45), change("blue", UDP, 45)];
-        let said = OwnFile::remedies(&late, &changes, true).join("\n");
+        let wanted = BTreeMap::from([(UDP, 45)]);
+        let said = OwnFile::remedies(&late, &wanted, &[elsewhere()], true).join("\n");
         for part in [
             "modules-load.d",
             "`host`",
@@ -220,6 +278,6 @@ mod tests {
             loads: Some("/etc/modules".to_owned()),
             ..Files::default()
         };
-        assert_eq!(OwnFile::remedies(&early, &changes[..1], true), [""; 0]);
+        assert_eq!(OwnFile::remedies(&early, &wanted, &[], true), [""; 0]);
     }
 }

@@ -48,13 +48,19 @@ impl Place {
         })
     }
 
+    /// The one of process 1, under whatever number.
+    #[must_use]
+    pub fn host(root: &Root) -> Option<Self> {
+        let known = netns::list(root).into_iter().find(|it| it.name == HOST);
+        known.as_ref().map(Self::from)
+    }
+
     /// The machine's first namespace, the only one where the table's size can be set.
     ///
     /// # Errors
     /// When it is not to be seen from here.
     pub fn first(root: &Root) -> Result<Self, ApplyError> {
-        let known = netns::list(root).into_iter().find(|it| it.name == HOST);
-        let place = known.as_ref().map(Self::from).ok_or(ApplyError::NotFirst)?;
+        let place = Self::host(root).ok_or(ApplyError::NotFirst)?;
         if place.run(root, || root.has(ONLY_OF_FIRST))? {
             Ok(place)
         } else {
@@ -68,11 +74,12 @@ impl Place {
         self.name == HOST
     }
 
-    /// A file that leads to it, if it is still there: neither gone nor made anew.
+    /// A file that leads to it, if there is one. Its number tells it as long as the machine runs, whatever
+    /// it is called by now.
     #[must_use]
     pub fn find(&self, root: &Root) -> Option<Known> {
         let mut known = netns::list(root).into_iter();
-        known.find(|it| it.inum == self.inum && it.name == self.name)
+        known.find(|it| it.inum == self.inum)
     }
 
     /// Does something there.
@@ -85,7 +92,7 @@ impl Place {
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, ApplyError> {
         // Whoever is there need not enter, which takes privileges.
-        if Netns::current(root).is_ok_and(|it| it.inum() == self.inum) {
+        if netns::current(root) == Some(self.inum) {
             return Ok(work());
         }
         let known = self.find(root).ok_or_else(|| ApplyError::Gone {

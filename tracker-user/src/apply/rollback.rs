@@ -1,7 +1,7 @@
 //! Going back, from whatever is found.
 
-use super::{ApplyError, Change, Remembered, Store};
-use crate::kernel::{Root, machine};
+use super::{ApplyError, Change, Id, Place, Store};
+use crate::kernel::{Root, netns};
 
 /// What became of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Restored {
     Changed(u64),
     /// Its namespace, or conntrack in it, is gone, and its values with it.
     Gone,
+    /// Its namespace is not to be seen from here, which does not tell whether it is gone.
+    Unseen,
     /// It was of another boot: live values do not outlast one.
     Rebooted,
 }
@@ -36,10 +38,19 @@ impl Outcome {
         })
     }
 
+    /// Settings that are still to be restored.
+    fn left(&self) -> impl Iterator<Item = &Change> {
+        let is_left = |it: &Restored| matches!(it, Restored::Changed(_) | Restored::Unseen);
+        self.changes
+            .iter()
+            .filter(move |(_, it)| is_left(it))
+            .map(|(change, _)| change)
+    }
+
     /// Nothing is left to go back to.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.conflicts().next().is_none() && self.own_file != Some(false)
+        self.left().next().is_none() && self.own_file != Some(false)
     }
 }
 
@@ -52,14 +63,20 @@ pub fn roll_back(root: &Root, store: &Store, force: bool) -> Result<Option<Outco
     let Some(mut state) = store.load()? else {
         return Ok(None);
     };
-    is_ours(root, store, &state)?;
+    store.is_ours(root, &state)?;
     let mut outcome = Outcome::default();
     let mut failed = None;
     let is_live = state.is_of_this_boot(root)?;
     for change in state.changes.iter().rev() {
         // The file has set the values of its namespace anew.
         let is_set = is_live || state.own_file.is_some() && change.place.is_host();
-        let restored = match is_set.then(|| restore(root, change, force)) {
+        let place = if is_live {
+            Some(change.place.clone())
+        } else {
+            // Its number may be another one since.
+            Place::host(root)
+        };
+        let restored = match is_set.then(|| restore(root, place.as_ref(), change, force)) {
             None => Restored::Rebooted,
             Some(Ok(restored)) => restored,
             Some(Err(error)) => {
@@ -84,8 +101,10 @@ pub fn roll_back(root: &Root, store: &Store, force: bool) -> Result<Option<Outco
     if outcome.is_whole() {
         store.remove()?;
     } else {
-        // The file stays remembered, too: by it is known what was set again at boot.
-        state.changes = outcome.conflicts().map(|(it, _)| it.clone()).collect();
+        // The file stays remembered, too: by it is known what was set again at boot. What is left is not
+        // what a guard waits for.
+        state.id = Id::new();
+        state.changes = outcome.left().cloned().collect();
         store.save(&state)?;
     }
     Ok(Some(outcome))
@@ -99,24 +118,23 @@ pub fn forget(root: &Root, store: &Store) -> Result<bool, ApplyError> {
     let Some(state) = store.load()? else {
         return Ok(false);
     };
-    is_ours(root, store, &state)?;
+    store.is_ours(root, &state)?;
     store.remove()?;
     Ok(true)
 }
 
-/// Fails if old values are another machine's.
-pub fn is_ours(root: &Root, store: &Store, state: &Remembered) -> Result<(), ApplyError> {
-    match (&state.machine, machine::identity(root)) {
-        (Some(theirs), Some(own)) if *theirs != own => Err(ApplyError::OtherMachine {
-            path: store.path().to_owned(),
-            host: state.host.clone(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn restore(root: &Root, change: &Change, force: bool) -> Result<Restored, ApplyError> {
-    let now = match change.place.read(root, change.name) {
+/// Gives a setting of this place its old value, unless somebody else has changed it.
+pub fn restore(
+    root: &Root,
+    place: Option<&Place>,
+    change: &Change,
+    force: bool,
+) -> Result<Restored, ApplyError> {
+    let Some(place) = place else {
+        return Ok(Restored::Unseen);
+    };
+    let now = match place.read(root, change.name) {
+        Err(ApplyError::Gone { .. }) if !netns::sees_all(root) => return Ok(Restored::Unseen),
         Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => return Ok(Restored::Gone),
         now => now?,
     };
@@ -126,6 +144,6 @@ fn restore(root: &Root, change: &Change, force: bool) -> Result<Restored, ApplyE
     if now != change.after && !force {
         return Ok(Restored::Changed(now));
     }
-    change.place.write(root, change.name, change.before)?;
+    place.write(root, change.name, change.before)?;
     Ok(Restored::Done)
 }

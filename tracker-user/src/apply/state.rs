@@ -1,15 +1,16 @@
 //! The file that remembers old values, and in which order it is written.
 
 use std::{
-    fs::{DirBuilder, File},
+    fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyError, Change, OwnFile, durable};
+use super::{ApplyError, Change, Id, OwnFile, durable};
 use crate::kernel::{Root, machine};
 
 /// Where it is unless the user names another file.
@@ -17,12 +18,17 @@ const FILE: &str = "var/lib/tracker/applied.json";
 const BOOT: &str = "proc/sys/kernel/random/boot_id";
 const HOST: &str = "proc/sys/kernel/hostname";
 const VERSION: u32 = 1;
+/// Whoever else may write it could have this program, as root, write whatever he wants.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// What was there before a plan was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Version of this shape.
     pub schema_version: u32,
+    /// Tells it from what another plan leaves in the same file.
+    #[serde(default)]
+    pub id: Id,
     /// The machine, as [`machine::identity`] tells it.
     pub machine: Option<String>,
     /// Its host name.
@@ -40,9 +46,10 @@ impl Remembered {
     ///
     /// # Errors
     /// When the machine does not tell what it is.
-    pub fn now(root: &Root, changes: Vec<Change>) -> Result<Self, ApplyError> {
+    pub fn now(root: &Root, id: Id, changes: Vec<Change>) -> Result<Self, ApplyError> {
         Ok(Self {
             schema_version: VERSION,
+            id,
             machine: machine::identity(root),
             host: line(root, HOST)?,
             boot: line(root, BOOT)?,
@@ -68,6 +75,17 @@ fn line(root: &Root, path: &str) -> Result<String, ApplyError> {
     Ok(text.trim().to_owned())
 }
 
+/// Whose old values a file tells.
+#[derive(Debug)]
+pub enum Whose {
+    /// Those of the plan that was asked for.
+    Its,
+    /// None, or another plan's: they have been restored, or forgotten.
+    NotIts,
+    /// It cannot be told.
+    Unknown(ApplyError),
+}
+
 /// The file, held by one process at a time.
 #[derive(Debug)]
 pub struct Store {
@@ -91,9 +109,7 @@ impl Store {
             path: path.to_owned(),
             source,
         };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(folder(path)).map_err(failed)?;
+        durable::make_folder(durable::folder(path), 0o700).map_err(failed)?;
         Self::open(path)
     }
 
@@ -102,7 +118,7 @@ impl Store {
     /// # Errors
     /// When its folder cannot be held.
     pub fn open(path: &Path) -> Result<Self, ApplyError> {
-        let held = File::open(folder(path)).and_then(|it| it.lock().map(|()| it));
+        let held = File::open(durable::folder(path)).and_then(|it| it.lock().map(|()| it));
         let lock = match held {
             Ok(lock) => Some(lock),
             // No folder, no file.
@@ -134,22 +150,44 @@ impl Store {
     /// # Errors
     /// When it cannot be read, or is not what was written.
     pub fn load(&self) -> Result<Option<Remembered>, ApplyError> {
-        let bad = |why: String| ApplyError::BadState {
-            path: self.path.clone(),
-            why,
-        };
-        let Some(text) = durable::read(&self.path).map_err(|error| bad(error.to_string()))? else {
+        load(&self.path)
+    }
+
+    /// What it remembers, if that holds: of the live values of another boot nothing is left.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; and when it is another machine's.
+    pub fn applied(&self, root: &Root) -> Result<Option<Remembered>, ApplyError> {
+        let Some(state) = self.load()? else {
             return Ok(None);
         };
-        let state: Remembered =
-            serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-        if state.schema_version != VERSION {
-            let version = state.schema_version;
-            return Err(bad(format!(
-                "its schema_version is {version}, not {VERSION}"
-            )));
+        self.is_ours(root, &state)?;
+        let holds = state.own_file.is_some() || state.is_of_this_boot(root)?;
+        Ok(holds.then_some(state))
+    }
+
+    /// Fails if old values are another machine's.
+    ///
+    /// # Errors
+    /// [`ApplyError::OtherMachine`].
+    pub fn is_ours(&self, root: &Root, state: &Remembered) -> Result<(), ApplyError> {
+        match (&state.machine, machine::identity(root)) {
+            (Some(theirs), Some(own)) if *theirs != own => Err(ApplyError::OtherMachine {
+                path: self.path.clone(),
+                host: state.host.clone(),
+            }),
+            _ => Ok(()),
         }
-        Ok(Some(state))
+    }
+
+    /// Whose old values a file tells, whoever holds it.
+    #[must_use]
+    pub fn whose(path: &Path, id: &Id) -> Whose {
+        match load(path) {
+            Ok(Some(state)) if state.id == *id => Whose::Its,
+            Ok(_) => Whose::NotIts,
+            Err(error) => Whose::Unknown(error),
+        }
     }
 
     /// Puts it on the disk, and its name as well: afterwards it outlasts a power failure.
@@ -178,11 +216,31 @@ impl Store {
     }
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+fn load(path: &Path) -> Result<Option<Remembered>, ApplyError> {
+    let bad = |why: String| ApplyError::BadState {
+        path: path.to_owned(),
+        why,
+    };
+    let text = durable::read(path).map_err(|error| bad(error.to_string()))?;
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let metadata = fs::metadata(path).map_err(|error| bad(error.to_string()))?;
+    let is_foreign = metadata.uid() != 0 && metadata.uid() != geteuid().as_raw();
+    if is_foreign || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(bad("others than root may have written it".to_owned()));
     }
+    let state: Remembered = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    if state.schema_version != VERSION {
+        let version = state.schema_version;
+        return Err(bad(format!(
+            "its schema_version is {version}, not {VERSION}"
+        )));
+    }
+    if state.own_file.as_ref().is_some_and(|it| !it.is_own()) {
+        return Err(bad("it tells of a file that is not tracker's".to_owned()));
+    }
+    Ok(Some(state))
 }
 
 #[cfg(test)]
@@ -199,6 +257,7 @@ mod tests {
         let store = Store::open_or_create(&path).unwrap();
         let state = Remembered {
             schema_version: VERSION,
+            id: Id::new(),
             machine: None,
             host: "gateway".to_owned(),
             boot: "1".to_owned(),

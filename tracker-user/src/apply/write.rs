@@ -1,21 +1,27 @@
 //! Writing: the old values first, then the new ones, all or none.
 
-use super::{ApplyError, Change, OwnFile, Remembered, Store, rollback::roll_back};
-use crate::kernel::Root;
+use std::collections::BTreeMap;
+
+use super::{
+    ApplyError, Change, Id, OwnFile, Remembered, Store,
+    rollback::{self, Restored},
+};
+use crate::{kernel::Root, settings::Name};
 
 /// Remembers the old values on the disk, then writes the new ones, each read back. If one fails, all are
-/// put back. Nothing is written before it is seen that everything may be.
+/// put back. Nothing is written before it is seen that everything may be. Gives what is remembered.
 ///
 /// # Errors
 /// [`ApplyError`]; but for [`ApplyError::Stuck`], the values are then what they were.
-pub fn apply(root: &Root, store: &Store, changes: Vec<Change>) -> Result<(), ApplyError> {
-    if let Some(old) = store.load()? {
-        super::rollback::is_ours(root, store, &old)?;
-        // Live values of another boot are gone, and there is no way back to the ones before them.
-        if old.is_of_this_boot(root)? || old.own_file.is_some() {
-            let path = store.path().to_owned();
-            return Err(ApplyError::Applied { path });
-        }
+pub fn apply(
+    root: &Root,
+    store: &Store,
+    changes: Vec<Change>,
+    id: Id,
+) -> Result<Remembered, ApplyError> {
+    if store.applied(root)?.is_some() {
+        let path = store.path().to_owned();
+        return Err(ApplyError::Applied { path });
     }
     for change in &changes {
         change.place.check(root, change.name)?;
@@ -23,40 +29,45 @@ pub fn apply(root: &Root, store: &Store, changes: Vec<Change>) -> Result<(), App
             return Err(ApplyError::Moved(change.name));
         }
     }
-    let state = Remembered::now(root, changes)?;
+    let state = Remembered::now(root, id, changes)?;
     if let Err(error) = store.save(&state) {
         // It may be there in spite of the error. Nothing has been changed, so it is not needed.
         let _ = store.remove();
         return Err(error);
     }
-    let mut written = state.changes.iter();
-    match written.try_for_each(|it| it.place.write(root, it.name, it.after)) {
-        Ok(()) => Ok(()),
-        Err(cause) => Err(undone(root, store, cause)),
+    for (at, change) in state.changes.iter().enumerate() {
+        if let Err(cause) = change.place.write(root, change.name, change.after) {
+            return Err(undone(root, store, &state, Some(at), cause));
+        }
     }
+    Ok(state)
 }
 
-/// Has the applied values set at boot, too. If that fails, nothing stays of it, nor of the live values
-/// if they are to go as well.
+/// Has values set at boot, too, beside what is applied.
 ///
 /// # Errors
-/// As [`apply`].
-pub fn persist(root: &Root, store: &Store, on_failure: OnFailure) -> Result<(), ApplyError> {
-    let Some(mut state) = store.load()? else {
+/// As [`apply`]. Nothing stays of the file then.
+pub fn persist(
+    root: &Root,
+    store: &Store,
+    wanted: &BTreeMap<Name, u64>,
+    on_failure: OnFailure,
+) -> Result<(), ApplyError> {
+    let Some(before) = store.load()? else {
         return Ok(());
     };
-    let Some(own) = OwnFile::of(root, &state.changes)? else {
+    let Some(own) = OwnFile::of(root, wanted)? else {
         return Ok(());
     };
-    state.own_file = Some(own.clone());
+    let mut state = before.clone();
+    state.own_file = Some(own.clone().since(before.own_file.as_ref()));
     let done = store.save(&state).and_then(|()| own.write(root));
     match (done, on_failure) {
         (Ok(()), _) => Ok(()),
-        (Err(cause), OnFailure::UndoAll) => Err(undone(root, store, cause)),
+        (Err(cause), OnFailure::UndoAll) => Err(undone(root, store, &state, None, cause)),
         (Err(cause), OnFailure::KeepLive) => {
-            let _ = own.restore(root, true);
-            state.own_file = None;
-            store.save(&state)?;
+            own.restore(root, false)?;
+            store.save(&before)?;
             Err(cause)
         }
     }
@@ -71,15 +82,43 @@ pub enum OnFailure {
     KeepLive,
 }
 
-fn undone(root: &Root, store: &Store, cause: ApplyError) -> ApplyError {
+/// Puts back what was written until a moment ago; `failed` is the change whose value did not come to be.
+fn undone(
+    root: &Root,
+    store: &Store,
+    state: &Remembered,
+    failed: Option<usize>,
+    cause: ApplyError,
+) -> ApplyError {
     let cause = Box::new(cause);
-    // What was written a moment ago is nobody else's, even if the kernel made something else of it.
-    match roll_back(root, store, true) {
-        Ok(_) => ApplyError::Undone { cause },
+    match undo(root, store, state, failed) {
+        Ok(()) => ApplyError::Undone { cause },
         Err(undo) => ApplyError::Stuck {
             cause,
             undo: Box::new(undo),
             path: store.path().to_owned(),
         },
     }
+}
+
+fn undo(
+    root: &Root,
+    store: &Store,
+    state: &Remembered,
+    failed: Option<usize>,
+) -> Result<(), ApplyError> {
+    for (at, change) in state.changes.iter().enumerate().rev() {
+        // What the kernel made of the one that failed is nobody's. Whatever else is neither the old value
+        // nor the new one has been set by somebody else since, and is not this program's to undo.
+        let place = Some(&change.place);
+        let restored = rollback::restore(root, place, change, failed == Some(at))?;
+        if let Restored::Changed(now) = restored {
+            let name = change.name;
+            log::warn!("{name} has been set to {now} by somebody else meanwhile, and stays so");
+        }
+    }
+    if let Some(own) = &state.own_file {
+        own.restore(root, false)?;
+    }
+    store.remove()
 }

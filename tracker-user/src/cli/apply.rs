@@ -10,11 +10,11 @@ use super::{
     Exit, LogLevel,
     exit::UsageError,
     guard::{self, Guarded},
-    print,
+    print, say,
 };
 use crate::{
     analysis::advice::file::PlanFile,
-    apply::{self, Intent, OnFailure, Options, OwnFile, Store},
+    apply::{self, ApplyError, Id, Intent, OnFailure, Options, OwnFile, Store},
     kernel::{
         Root,
         machine::{Machine, Presence},
@@ -74,23 +74,29 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         machine.possible_cpus,
         &style,
     ))?;
-    if intent.changes.is_empty() {
+    let is_persisted = args.persist && OwnFile::of(&root, &intent.at_boot)?.is_some();
+    if intent.changes.is_empty() && !is_persisted {
         return Ok(Exit::Done);
     }
-    if args.persist {
-        // A file of somebody else's is seen before anything is written.
-        OwnFile::of(&root, &intent.changes)?;
+    // What would fail is seen before anything is written, and before anybody is asked.
+    let state = args.state.clone().unwrap_or_else(|| Store::usual(&root));
+    let is_applied = Store::open(&state)?.applied(&root)?.is_some();
+    if is_applied && !intent.changes.is_empty() {
+        return Err(ApplyError::Applied { path: state }.into());
+    }
+    if is_persisted {
+        OwnFile::check(&root)?;
         let is_module = Presence::read(&root, &machine) != Presence::BuiltIn;
-        for remedy in OwnFile::remedies(&owners.files, &intent.changes, is_module) {
-            eprintln!("{remedy}");
+        for remedy in OwnFile::remedies(&owners.files, &intent.at_boot, &intent.changes, is_module)
+        {
+            say(&remedy);
         }
     }
     if !args.yes && !is_confirmed()? {
-        eprintln!("Nothing was written.");
+        say("Nothing was written.");
         return Ok(Exit::Done);
     }
-    let state = args.state.clone().unwrap_or_else(|| Store::usual(&root));
-    if let Some(length) = args.guard {
+    if let Some(length) = args.guard.filter(|_| !intent.changes.is_empty()) {
         return guard::run(&Guarded {
             root_path: &args.root,
             root: &root,
@@ -98,19 +104,24 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
             changes: &intent.changes,
             length,
             state: &state,
-            persist: args.persist,
+            at_boot: is_persisted.then_some(&intent.at_boot),
             log_level,
         });
     }
     let store = Store::open_or_create(&state)?;
-    apply::apply(&root, &store, intent.changes)?;
-    if args.persist {
-        apply::persist(&root, &store, OnFailure::UndoAll)?;
+    let on_failure = if is_applied {
+        OnFailure::KeepLive
+    } else {
+        apply::apply(&root, &store, intent.changes, Id::new())?;
+        OnFailure::UndoAll
+    };
+    if is_persisted {
+        apply::persist(&root, &store, &intent.at_boot, on_failure)?;
     }
-    eprintln!(
+    say(&format!(
         "Applied. The old values are in {}: tracker rollback restores them.",
         state.display()
-    );
+    ));
     Ok(Exit::Done)
 }
 
@@ -123,8 +134,9 @@ fn is_confirmed() -> anyhow::Result<bool> {
         )
         .into());
     }
-    eprint!("Write these values? [y/N] ");
-    std::io::stderr().flush()?;
+    let mut stderr = std::io::stderr();
+    stderr.write_all(b"Write these values? [y/N] ")?;
+    stderr.flush()?;
     let mut answer = String::new();
     stdin.read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

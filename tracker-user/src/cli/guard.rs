@@ -1,14 +1,14 @@
 //! `tracker apply --guard`: writes, watches, and keeps what it wrote or goes back.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use super::{Exit, LogLevel, live::Live, stop::Stop};
+use super::{Exit, LogLevel, live::Live, say, stop::Stop};
 use crate::{
     analysis::advice::file::PlanFile,
     apply::{
-        self, ApplyError, Change, OnFailure, Store,
+        self, ApplyError, Change, Id, OnFailure, Remembered, Store, Whose,
         guard::{DeadMan, Guard},
     },
     kernel::Root,
@@ -38,8 +38,8 @@ pub struct Guarded<'a> {
     pub length: Duration,
     /// File that remembers the old values.
     pub state: &'a Path,
-    /// What proves good is to be set at boot as well.
-    pub persist: bool,
+    /// What is to be set at boot as well, if it proves good.
+    pub at_boot: Option<&'a BTreeMap<Name, u64>>,
     /// Which diagnostics the programs in the kernel send.
     pub log_level: LogLevel,
 }
@@ -52,23 +52,23 @@ enum End {
     Back(String),
     /// A signal.
     Interrupted,
-    /// Another process went back.
+    /// Another process went back, or keeps the values for good.
     Elsewhere,
 }
 
 /// Writes and watches. Nothing is written where it cannot watch.
 pub fn run(guarded: &Guarded<'_>) -> anyhow::Result<Exit> {
     for sentence in Guard::unseen(guarded.changes, guarded.length) {
-        eprintln!("{sentence}");
+        say(&sentence);
     }
     let mut watch = Watch::start(&ebpf::Options {
         netns: Some(guarded.scope()?),
-        max_entries: None,
+        max_entries: guarded.room(),
         pins: Vec::new(),
         attach: Attach::Best,
         log_level: guarded.log_level.into(),
         may_be_idle: false,
-        on_room: |room| eprintln!("Taking {room}."),
+        on_room: |room| say(&format!("Taking {room}.")),
     })?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -95,32 +95,112 @@ impl Guarded<'_> {
         Ok(known.path.display().to_string())
     }
 
+    /// Entries to have room for, where the table gets larger than it is.
+    fn room(&self) -> Option<u32> {
+        let mut changes = self.changes.iter();
+        let max = changes.find(|it| it.name == Name::Max && it.after > it.before)?;
+        u32::try_from(max.after).ok()
+    }
+
     async fn watch_over(&self, watch: &mut impl Source) -> anyhow::Result<Exit> {
+        let blind = |why: String| ApplyError::Blind(why);
         let mut stop = Stop::new()?;
-        let mut guard = Guard::new(self.plan, self.changes, &watch.sample()?);
-        let dead_man = DeadMan::start(self.root_path, self.state)?;
-        apply::apply(
+        let start = watch.sample().map_err(|it| blind(it.to_string()))?;
+        Guard::can_see(self.changes, &start).map_err(blind)?;
+        let mut guard = Guard::new(self.plan, self.changes, &start);
+        let id = Id::new();
+        let mut dead_man = DeadMan::start(self.root_path, self.state, &id)?;
+        let remembered = apply::apply(
             self.root,
             &Store::open_or_create(self.state)?,
             self.changes.to_vec(),
+            id,
         )?;
-        eprintln!(
+        say(&format!(
             "Applied, and guarded for {}. Ctrl-C goes back.",
             units::duration(self.length)
-        );
-        let end = self.wait(watch, &mut guard, &mut stop).await;
-        let exit = self.settle(end)?;
-        // Only now is everything as it is to be.
-        if dead_man.dismiss().is_err() {
-            log::warn!("the process that goes back if the guard ends early had ended before it");
-        }
-        Ok(exit)
+        ));
+        let mut wait = Wait {
+            guarded: self,
+            remembered: &remembered,
+            guard: &mut guard,
+            dead_man: &mut dead_man,
+        };
+        let end = wait.until_end(watch, &mut stop).await;
+        self.settle(end, &mut dead_man)
     }
 
-    async fn wait(&self, watch: &mut impl Source, guard: &mut Guard, stop: &mut Stop) -> End {
+    /// Goes back, or does not. Only when everything is as it is to be, the other process is dismissed.
+    fn settle(&self, end: End, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
+        let (said, exit) = match end {
+            End::Kept { lost } => return self.keep(lost, dead_man),
+            End::Elsewhere => {
+                dismiss(dead_man);
+                say("Somebody else has ended this: there is nothing left to guard.");
+                return Ok(Exit::Failed);
+            }
+            End::Interrupted => ("Interrupted".to_owned(), Exit::INTERRUPTED),
+            End::Back(why) => (why, Exit::Failed),
+        };
+        say(&format!("Going back: {said}."));
+        let store = Store::open(self.state)?;
+        let outcome = apply::roll_back(self.root, &store, false)?;
+        dismiss(dead_man);
+        let Some(outcome) = outcome else {
+            return Ok(exit);
+        };
+        let style = Style::of(&std::io::stderr());
+        say(&report::apply::outcome(&outcome, &style));
+        Ok(if outcome.is_whole() {
+            exit
+        } else {
+            Exit::Losses
+        })
+    }
+
+    fn keep(&self, lost: u64, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
+        // Held until the other process is dismissed, so that it does not take this for a hang.
+        let store = Store::open(self.state)?;
+        let persisted = self.at_boot.map_or(Ok(()), |at_boot| {
+            apply::persist(self.root, &store, at_boot, OnFailure::KeepLive)
+        });
+        dismiss(dead_man);
+        drop(store);
+        say(&format!(
+            "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
+            units::duration(self.length)
+        ));
+        persisted?;
+        if lost == 0 {
+            return Ok(Exit::Done);
+        }
+        say(&format!(
+            "The watch did not see {}, nor harm among them.",
+            units::plural(lost, "entry or packet", "entries or packets")
+        ));
+        Ok(Exit::Losses)
+    }
+}
+
+fn dismiss(dead_man: &mut DeadMan) {
+    if let Err(error) = dead_man.dismiss() {
+        log::warn!("the process that goes back if the guard ends early is gone: {error}");
+    }
+}
+
+/// A guard under way.
+struct Wait<'a> {
+    guarded: &'a Guarded<'a>,
+    remembered: &'a Remembered,
+    guard: &'a mut Guard,
+    dead_man: &'a mut DeadMan,
+}
+
+impl Wait<'_> {
+    async fn until_end(&mut self, watch: &mut impl Source, stop: &mut Stop) -> End {
         let start = Instant::now();
-        let deadline = start + self.length;
-        let mut live = Live::new(Some(self.length));
+        let deadline = start + self.guarded.length;
+        let mut live = Live::new(Some(self.guarded.length));
         let mut ticks = interval_at(start + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -130,65 +210,42 @@ impl Guarded<'_> {
                 () = sleep_until(deadline) => true,
                 _ = ticks.tick() => false,
             };
-            if !self.state.exists() {
-                break End::Elsewhere;
+            if let Some(end) = self.ended_elsewhere() {
+                break end;
             }
             let sample = match watch.sample() {
                 Ok(sample) => sample,
                 Err(error) => break End::Back(error.to_string()),
             };
             live.show(&sample);
-            if let Some(harm) = guard.look(&sample) {
+            if let Some(harm) = self.guard.look(&sample) {
                 break End::Back(harm.to_string());
             }
             if is_over {
                 live.end();
                 break End::Kept {
-                    lost: guard.lost(&sample),
+                    lost: self.guard.lost(&sample),
                 };
             }
         }
     }
 
-    fn settle(&self, end: End) -> anyhow::Result<Exit> {
-        let (said, exit) = match end {
-            End::Kept { lost } => return self.keep(lost),
-            End::Elsewhere => {
-                eprintln!("Another tracker has ended this: there is nothing left to guard.");
-                return Ok(Exit::Failed);
+    /// The end, if there is nothing more to guard, or nobody who would go back if this process died.
+    fn ended_elsewhere(&mut self) -> Option<End> {
+        let path = self.guarded.state;
+        match Store::whose(path, &self.remembered.id) {
+            Whose::Its => {}
+            Whose::NotIts => return Some(End::Elsewhere),
+            // What is remembered here is what was there.
+            Whose::Unknown(error) => {
+                let restored = Store::open(path).and_then(|it| it.save(self.remembered));
+                let why = restored.err().unwrap_or(error);
+                return Some(End::Back(why.to_string()));
             }
-            End::Interrupted => ("Interrupted".to_owned(), Exit::INTERRUPTED),
-            End::Back(why) => (why, Exit::Failed),
-        };
-        eprintln!("Going back: {said}.");
-        let store = Store::open(self.state)?;
-        let Some(outcome) = apply::roll_back(self.root, &store, false)? else {
-            return Ok(exit);
-        };
-        let style = Style::of(&std::io::stderr());
-        eprint!("{}", report::apply::outcome(&outcome, &style));
-        Ok(if outcome.is_whole() {
-            exit
-        } else {
-            Exit::Losses
-        })
-    }
-
-    fn keep(&self, lost: u64) -> anyhow::Result<Exit> {
-        if self.persist {
-            apply::persist(self.root, &Store::open(self.state)?, OnFailure::KeepLive)?;
         }
-        eprintln!(
-            "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
-            units::duration(self.length)
-        );
-        if lost == 0 {
-            return Ok(Exit::Done);
-        }
-        eprintln!(
-            "The watch did not see {}, nor harm among them.",
-            units::plural(lost, "entry or packet", "entries or packets")
-        );
-        Ok(Exit::Losses)
+        let gone = self.dead_man.reassure().err()?;
+        Some(End::Back(format!(
+            "the process that goes back if the guard ends early is gone ({gone})"
+        )))
     }
 }

@@ -122,7 +122,7 @@ pub fn run() -> ExitCode {
             let exit = exit::of(&error);
             if !exit::is_closed_pipe(&error) {
                 // The errors hold the words of their causes.
-                eprintln!("tracker: {error}");
+                say(&format!("tracker: {error}"));
             }
             exit.into()
         }
@@ -145,6 +145,16 @@ fn write(text: &str) -> std::io::Result<()> {
         out.write_all(b"\n")?;
     }
     out.flush()
+}
+
+/// Says something to who reads stderr. Nothing depends on whether anybody still does.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = err.write_all(b"\n");
+    }
 }
 
 /// Writes a file whole or not at all.

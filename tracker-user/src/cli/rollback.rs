@@ -1,10 +1,10 @@
 //! `tracker rollback`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Exit, print, stop};
+use super::{Exit, print, say, stop};
 use crate::{
-    apply::{self, Store, guard},
+    apply::{self, Id, Outcome, Store, Whose, guard::Vigil},
     kernel::Root,
     report::{self, Style},
 };
@@ -24,21 +24,18 @@ pub struct Args {
     /// Folder that holds the machine's files
     #[arg(long, value_name = "FOLDER", default_value = "/", hide = true)]
     root: PathBuf,
-    /// Go back at the end of stdin, unless dismissed
-    #[arg(long, hide = true)]
-    dead_man: bool,
+    /// Go back from what has this id at the end of stdin, unless dismissed
+    #[arg(long, value_name = "ID", hide = true)]
+    dead_man: Option<Id>,
 }
 
 /// Restores the old values.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    if args.dead_man {
-        stop::ignore()?;
-        if guard::is_dismissed() {
-            return Ok(Exit::Done);
-        }
-    }
     let root = Root::at(&args.root);
     let path = args.state.clone().unwrap_or_else(|| Store::usual(&root));
+    if let Some(id) = &args.dead_man {
+        return wait(&root, &path, id);
+    }
     let store = Store::open(&path)?;
     if args.forget {
         let said = if apply::forget(&root, &store)? {
@@ -50,26 +47,43 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let Some(outcome) = apply::roll_back(&root, &store, args.force)? else {
-        if !args.dead_man {
-            print(&format!(
-                "No plan is applied: there is no {}.",
-                path.display()
-            ))?;
-        }
+        print(&format!(
+            "No plan is applied: there is no {}.",
+            path.display()
+        ))?;
         return Ok(Exit::Done);
     };
-    if args.dead_man {
-        eprintln!("tracker: the guard has ended early, so its change is taken back:");
-        eprint!("{}", report::apply::outcome(&outcome, &Style::default()));
-    } else {
-        print(&report::apply::outcome(
-            &outcome,
-            &Style::of(&std::io::stdout()),
-        ))?;
+    print(&report::apply::outcome(
+        &outcome,
+        &Style::of(&std::io::stdout()),
+    ))?;
+    Ok(status(&outcome))
+}
+
+/// What a guard leaves behind: goes back if it ends without having said that it need not, or says nothing.
+fn wait(root: &Root, path: &Path, id: &Id) -> anyhow::Result<Exit> {
+    stop::ignore()?;
+    let mut vigil = Vigil::begin()?;
+    if vigil.is_dismissed() {
+        return Ok(Exit::Done);
     }
-    Ok(if outcome.is_whole() {
+    // Whoever holds it may be the guard, about to end well.
+    let store = Store::open(path)?;
+    if vigil.was_dismissed() || matches!(Store::whose(path, id), Whose::NotIts) {
+        return Ok(Exit::Done);
+    }
+    let Some(outcome) = apply::roll_back(root, &store, false)? else {
+        return Ok(Exit::Done);
+    };
+    say("tracker: the guard has ended early, or hangs, so its change is taken back:");
+    say(&report::apply::outcome(&outcome, &Style::default()));
+    Ok(status(&outcome))
+}
+
+fn status(outcome: &Outcome) -> Exit {
+    if outcome.is_whole() {
         Exit::Done
     } else {
         Exit::Losses
-    })
+    }
 }

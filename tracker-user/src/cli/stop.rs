@@ -3,9 +3,18 @@
 use nix::sys::signal::{SigHandler, Signal as Wire};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From now on no signal that a terminal or a service manager sends ends this program, but SIGKILL.
+/// From now on no signal that a terminal or a service manager sends ends or stops this program, but SIGKILL
+/// and SIGSTOP.
 pub fn ignore() -> std::io::Result<()> {
-    for signal in [Wire::SIGINT, Wire::SIGTERM, Wire::SIGHUP, Wire::SIGQUIT] {
+    for signal in [
+        Wire::SIGINT,
+        Wire::SIGTERM,
+        Wire::SIGHUP,
+        Wire::SIGQUIT,
+        Wire::SIGTSTP,
+        Wire::SIGTTIN,
+        Wire::SIGTTOU,
+    ] {
         // SAFETY: an ignored signal runs no code of this process.
         unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn)? };
     }

@@ -15,7 +15,9 @@ use crate::{
 pub fn intent(intent: &Intent, cpus: u32, style: &Style) -> String {
     let mut text = String::new();
     if intent.changes.is_empty() {
-        text += "Nothing to write: no value differs from the plan.\n";
+        if intent.delegated.is_empty() {
+            text += "No value differs from the plan.\n";
+        }
     } else {
         let rows = intent.changes.iter().map(|it| {
             [
@@ -28,7 +30,9 @@ pub fn intent(intent: &Intent, cpus: u32, style: &Style) -> String {
         text += &style.grid(["setting", "namespace", "now", "plan"], &[0, 1], rows);
     }
     if !intent.delegated.is_empty() {
-        text += "\n";
+        if !text.is_empty() {
+            text += "\n";
+        }
         text += &style.paragraph(
             "kube-proxy runs here and would overwrite these when it starts anew, so they are not \
              written. Put them into its configuration (KubeProxyConfiguration):",
@@ -76,6 +80,14 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
         }
         None => {}
     }
+    let is_unseen = |it: &(Change, Restored)| it.1 == Restored::Unseen;
+    if outcome.changes.iter().any(is_unseen) {
+        text += &style.paragraph(
+            "What is not to be seen from here stays remembered: run tracker rollback on the machine itself, \
+             outside of containers, or forget it with --forget.",
+            0,
+        );
+    }
     if outcome.conflicts().next().is_some() {
         text += &style.paragraph(
             "Somebody else has set values since the plan was applied, and they stay: restore those \
@@ -95,6 +107,7 @@ fn row(change: &Change, restored: Restored) -> [Cell; 4] {
             (Some(now), format!("set by somebody else, was {old}"))
         }
         Restored::Gone => (None, "gone".to_owned()),
+        Restored::Unseen => (None, "not to be seen from here".to_owned()),
     };
     [
         Cell::new(change.name.short()),

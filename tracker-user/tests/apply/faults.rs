@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, UDP};
 
 const APPLY: &[&str] = &["--yes", "--buckets", "--persist"];
 /// Far more than there are.
@@ -54,7 +54,7 @@ fn killed_at_any_step_of_going_back_the_next_one_ends_it() {
 
 #[test]
 fn failing_at_any_step_of_applying_everything_is_as_before() {
-    each("fail", |fault| {
+    let steps = each("fail", |fault| {
         let machine = Machine::new();
         let before = machine.files();
         let done = machine.run("apply", APPLY, fault);
@@ -68,6 +68,62 @@ fn failing_at_any_step_of_applying_everything_is_as_before() {
         }
         done
     });
+    assert!(steps >= 20, "{steps}");
+}
+
+/// Has each step of a command on an applied plan meet a fault, and then go back.
+fn afterwards(what: &str, command: &str, words: &[&str]) -> u32 {
+    each(what, |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        machine.apply(&["--yes"], 0);
+        let applied = machine.files();
+        let done = machine.run(command, words, fault);
+        if !done.status.success() {
+            // The live values stay, whatever became of the file.
+            assert_eq!(machine.value(UDP), "45", "{fault}");
+        }
+        if what == "fail" && !done.status.success() && command == "apply" {
+            assert_eq!(machine.files(), applied, "{fault}");
+        }
+        let is_forgotten = command == "rollback" && !machine.remembers();
+        machine.rollback(&[], 0);
+        if !is_forgotten {
+            assert_eq!(machine.files(), before, "{fault}");
+        }
+        done
+    })
+}
+
+#[test]
+fn a_fault_while_applied_values_are_to_be_set_at_boot_costs_none_of_them() {
+    for what in ["kill", "fail"] {
+        let steps = afterwards(what, "apply", &["--yes", "--persist"]);
+        assert!(steps >= 8, "{what}: {steps}");
+    }
+}
+
+#[test]
+fn a_fault_while_old_values_are_forgotten_keeps_them_or_not() {
+    for what in ["kill", "fail"] {
+        let steps = afterwards(what, "rollback", &["--forget"]);
+        assert!(steps >= 2, "{what}: {steps}");
+    }
+}
+
+/// A guard that is killed while it writes, or his dead man while he goes back: the next one ends it.
+#[test]
+fn killed_while_a_dead_man_goes_back_the_next_rollback_ends_it() {
+    let steps = each("kill", |fault| {
+        let machine = Machine::new();
+        let before = machine.files();
+        machine.apply(APPLY, 0);
+        let done = machine.dead_man_meets(fault);
+        machine.rollback(&[], 0);
+        assert_eq!(machine.files(), before, "{fault}");
+        done
+    });
+    assert!(steps >= 10, "{steps}");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, ChildStdin, Command, Output, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -39,13 +41,15 @@ impl Machine {
             ("sys/devices/system/cpu/possible", "0-1\n"),
             ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
             ("etc/sysctl.d/10-other.conf", "vm.swappiness = 10\n"),
-            ("var/lib/tracker/.keep", ""),
+            ("proc/1/ns/mnt", ""),
         ] {
             machine.write(path, text);
         }
         fs::create_dir_all(machine.path("proc/thread-self/ns")).unwrap();
-        let own = machine.path("proc/thread-self/ns/net");
-        fs::hard_link(machine.path("proc/1/ns/net"), own).unwrap();
+        for kind in ["net", "mnt"] {
+            let own = machine.path(&format!("proc/thread-self/ns/{kind}"));
+            fs::hard_link(machine.path(&format!("proc/1/ns/{kind}")), own).unwrap();
+        }
         machine.boot_is("a");
         for (name, value) in [
             ("nf_conntrack_count", "12"),
@@ -91,13 +95,23 @@ impl Machine {
         self.write("proc/sys/kernel/random/boot_id", id);
     }
 
-    /// The machine has been started anew.
+    /// The machine has been started anew, and the first namespace has another number.
     pub fn reboot(&self) {
         self.boot_is("b");
+        let [first, own] = ["proc/1/ns/net", "proc/thread-self/ns/net"].map(|it| self.path(it));
+        fs::write(self.path("proc/1/ns/new"), "").unwrap();
+        fs::rename(self.path("proc/1/ns/new"), &first).unwrap();
+        fs::remove_file(&own).unwrap();
+        fs::hard_link(first, own).unwrap();
     }
 
-    /// All files and what is in them.
-    pub fn files(&self) -> BTreeMap<PathBuf, String> {
+    /// Old values are remembered.
+    pub fn remembers(&self) -> bool {
+        self.path("var/lib/tracker/applied.json").exists()
+    }
+
+    /// All files, what is in them, and who may read and write them.
+    pub fn files(&self) -> BTreeMap<PathBuf, (u32, String)> {
         let mut files = BTreeMap::new();
         collect(self.folder.path(), &mut files);
         files
@@ -123,6 +137,38 @@ impl Machine {
         said(&self.run("rollback", words, ""), words, code)
     }
 
+    /// Starts what a guard leaves behind, for what is remembered now; with its lifeline.
+    pub fn dead_man(&self) -> (Child, ChildStdin) {
+        self.dead_man_with("")
+    }
+
+    /// The same, with a fault, after the guard is gone.
+    pub fn dead_man_meets(&self, fault: &str) -> Output {
+        let (waiting, lifeline) = self.dead_man_with(fault);
+        drop(lifeline);
+        waiting.wait_with_output().unwrap()
+    }
+
+    fn dead_man_with(&self, fault: &str) -> (Child, ChildStdin) {
+        let text = fs::read_to_string(self.path("var/lib/tracker/applied.json")).unwrap();
+        let state: Value = serde_json::from_str(&text).unwrap();
+        let mut waiting = Command::new(env!("CARGO_BIN_EXE_tracker"))
+            .args(["rollback", "--dead-man", state["id"].as_str().unwrap()])
+            .arg("--root")
+            .arg(self.folder.path())
+            .env("TRACKER_FAULT", fault)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        let stdout = waiting.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut ready).unwrap();
+        let lifeline = waiting.stdin.take().unwrap();
+        (waiting, lifeline)
+    }
+
     /// Runs a command with a fault, such as `kill@3`.
     pub fn run(&self, command: &str, words: &[&str], fault: &str) -> Output {
         let mut run = Command::new(env!("CARGO_BIN_EXE_tracker"));
@@ -144,14 +190,15 @@ fn said(done: &Output, words: &[&str], code: i32) -> String {
     said
 }
 
-fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, String>) {
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, (u32, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
         } else {
             let text = fs::read_to_string(&path).unwrap();
-            files.insert(path, text);
+            let mode = path.metadata().unwrap().permissions().mode();
+            files.insert(path, (mode, text));
         }
     }
 }

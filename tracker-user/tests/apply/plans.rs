@@ -90,6 +90,15 @@ fn what_is_missing_here_is_said_before_anything_is_written() {
         &["no network namespace green", "host"],
     );
 
+    gone["namespaces"][0]["name"] = "net:[4026532300]".into();
+    machine.write_plan(&gone);
+    refused(
+        &machine,
+        &["--yes"],
+        2,
+        &["net:[4026532300] has no name to know it by", "--netns"],
+    );
+
     let machine = Machine::new();
     std::fs::remove_file(machine.path("proc/sys/net/core/netdev_max_backlog")).unwrap();
     refused(

@@ -17,8 +17,9 @@ const CASES: &str = "vm-cases";
 /// Cases by what their names begin with, and the kernels that they run on: all others run on all. Scenarios take long, and
 /// what they add to the other cases is the same everywhere (on two kernels some are in the proofs, too); the lab
 /// itself, refusals, what changes settings and the bench hardly depend on the kernel. Of two that fit, both hold.
-const LIMITED: [(&str, &[&str]); 9] = [
-    ("apply_", &["5.10", "6.12"]),
+const LIMITED: [(&str, &[&str]); 10] = [
+    ("apply_", &["5.10", "6.12", "7.3"]),
+    ("apply_guard_meets", &["6.12", "7.3"]),
     ("doctor", &["5.10", "6.12"]),
     ("cmd_", &["5.10", "6.12"]),
     ("signal_", &["5.10", "6.12"]),
@@ -220,13 +221,14 @@ mod tests {
         };
         let patched = "2 --only flood_interrupted";
         let others = "2 --only flood_ --without flood_interrupted";
-        let least = "--without apply_ --without doctor --without cmd_ --without signal_ --without lab_ \
+        let least = "--without apply_ --without apply_guard_meets --without doctor --without cmd_ --without signal_ --without lab_ \
                      --without lab_scenario --without error_ --without bench_ --without flood_";
         assert_eq!(
             told(None),
             [
                 "6.12 1 ".to_owned(),
-                "5.10 1 --without lab_scenario --without flood_".to_owned(),
+                "5.10 1 --without apply_guard_meets --without lab_scenario --without flood_"
+                    .to_owned(),
                 format!("6.1 1 {least}"),
                 format!("6.12 {patched}"),
                 format!("6.12 {others}"),
@@ -244,12 +246,12 @@ mod tests {
         assert_eq!(chosen("6.12", None), "");
         assert_eq!(
             chosen("7.3", None),
-            "--without apply_ --without doctor --without cmd_ --without signal_ --without lab_ --without lab_scenario \
+            "--without doctor --without cmd_ --without signal_ --without lab_ --without lab_scenario \
              --without error_ --without bench_ --without flood_"
         );
         assert_eq!(
             chosen("5.10", None),
-            "--without lab_scenario --without flood_"
+            "--without apply_guard_meets --without lab_scenario --without flood_"
         );
         assert_eq!(chosen("6.1", Some("flood_udp")), "flood_udp");
         assert!(is_flood("flood") && is_flood("flood_udp") && !is_flood("udp_expiry"));

@@ -1,19 +1,27 @@
-//! A process that goes back if the guard ends before it is dismissed, in whatever way: it waits for the
-//! end of its input, which comes with the end of the guard.
+//! A process that goes back if the guard ends before it is dismissed, in whatever way, or does not say for
+//! long that it goes on. It reads its input: lines as long as the guard is well, and an end with the guard.
 
 use std::{
-    io::{self, BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::{fd::AsFd, unix::process::CommandExt},
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
+    time::{Duration, Instant},
 };
 
-use crate::apply::ApplyError;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// What it hears when it is not needed any more.
-const DISMISSED: &str = "dismissed";
+use crate::apply::{ApplyError, Id};
 
-/// The waiting process. Dropped, it goes back.
+/// The guard goes on.
+const WELL: u8 = b'\n';
+/// The process is not needed any more.
+const DISMISSED: u8 = b'd';
+/// A guard that says nothing for so long is stopped, or hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The waiting process. Dropped, it goes back, unless it was dismissed.
 #[derive(Debug)]
 pub struct DeadMan {
     child: Child,
@@ -22,18 +30,18 @@ pub struct DeadMan {
 
 impl DeadMan {
     /// Starts it, and waits until no signal can end it any more. In a process group of its own, it does
-    /// not hear Ctrl-C.
+    /// not hear Ctrl-C. It goes back only from what has this id.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(root: &Path, state: &Path) -> Result<Self, ApplyError> {
-        Self::spawn(root, state).map_err(ApplyError::DeadMan)
+    pub fn start(root: &Path, state: &Path, id: &Id) -> Result<Self, ApplyError> {
+        Self::spawn(root, state, id).map_err(ApplyError::DeadMan)
     }
 
-    fn spawn(root: &Path, state: &Path) -> io::Result<Self> {
+    fn spawn(root: &Path, state: &Path, id: &Id) -> io::Result<Self> {
         // This very program, also when its file has been replaced by now.
         let mut child = Command::new("/proc/self/exe")
-            .args(["rollback", "--dead-man", "--root"])
+            .args(["rollback", "--dead-man", &id.to_string(), "--root"])
             .arg(std::path::absolute(root)?)
             .arg("--state")
             .arg(std::path::absolute(state)?)
@@ -54,15 +62,30 @@ impl DeadMan {
         Ok(Self { child, lifeline })
     }
 
+    /// Tells it that the guard goes on.
+    ///
+    /// # Errors
+    /// When it has ended: nobody would go back any more, if it has not done so already.
+    pub fn reassure(&mut self) -> io::Result<()> {
+        self.tell(WELL)
+    }
+
     /// It is not needed any more.
     ///
     /// # Errors
-    /// When it has ended already: then it may have gone back.
-    pub fn dismiss(mut self) -> io::Result<()> {
-        if let Some(mut lifeline) = self.lifeline.take() {
-            writeln!(lifeline, "{DISMISSED}")?;
+    /// As [`Self::reassure`].
+    pub fn dismiss(&mut self) -> io::Result<()> {
+        self.tell(DISMISSED)
+    }
+
+    fn tell(&mut self, word: u8) -> io::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(io::Error::other(format!("it ended with {status}")));
         }
-        self.child.wait().map(drop)
+        match &mut self.lifeline {
+            Some(lifeline) => lifeline.write_all(&[word]),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 }
 
@@ -74,12 +97,53 @@ impl Drop for DeadMan {
     }
 }
 
-/// In that process: says that it is ready, and waits. True if it was dismissed, false if the guard is
-/// gone.
-pub fn is_dismissed() -> bool {
-    // Whoever does not hear this is gone, which is heard below.
-    let _ = writeln!(io::stdout(), "ready");
-    let mut line = String::new();
-    let heard = io::stdin().lock().read_line(&mut line);
-    heard.is_ok() && line.trim() == DISMISSED
+/// What that process hears.
+#[derive(Debug)]
+pub struct Vigil {
+    input: File,
+}
+
+impl Vigil {
+    /// Says that it is ready.
+    ///
+    /// # Errors
+    /// When there is no input.
+    pub fn begin() -> io::Result<Self> {
+        // The last to go where memory is short: it takes next to none. Whoever may not say so is as others.
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        // Whoever does not hear this is gone, which is heard below.
+        let _ = writeln!(io::stdout(), "ready");
+        Ok(Self { input })
+    }
+
+    /// Waits. True if it was dismissed, false if the guard is gone, or says nothing.
+    pub fn is_dismissed(&mut self) -> bool {
+        self.listen(PATIENCE)
+    }
+
+    /// Whether it has been dismissed by now.
+    pub fn was_dismissed(&mut self) -> bool {
+        self.listen(Duration::ZERO)
+    }
+
+    fn listen(&mut self, patience: Duration) -> bool {
+        let mut since = Instant::now();
+        loop {
+            let left = patience.saturating_sub(since.elapsed());
+            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut input = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut input, left) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                Ok(1..) => {}
+                _ => return false,
+            }
+            let mut heard = [0; 64];
+            match self.input.read(&mut heard) {
+                Ok(0) | Err(_) => return false,
+                Ok(length) if heard[..length].contains(&DISMISSED) => return true,
+                Ok(_) => since = Instant::now(),
+            }
+        }
+    }
 }

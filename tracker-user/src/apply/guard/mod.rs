@@ -12,12 +12,17 @@ use std::{fmt, time::Duration};
 use tracker_common::Loss;
 
 pub use self::{
-    dead_man::{DeadMan, is_dismissed},
+    dead_man::{DeadMan, Vigil},
     gauge::Sign,
 };
 use self::{gauge::Gauge, judge::Judge};
 use super::Change;
-use crate::{analysis::advice::file::PlanFile, settings::Name, source::Sample, units};
+use crate::{
+    analysis::advice::file::PlanFile,
+    settings::Name,
+    source::{NamespaceSample, Sample},
+    units,
+};
 
 /// Watches over a change that was made.
 #[derive(Debug)]
@@ -78,6 +83,24 @@ impl Guard {
         lost(sample).saturating_sub(self.losses)
     }
 
+    /// Fails if a sample does not show what a guard has to see, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn can_see(changes: &[Change], sample: &Sample) -> Result<(), String> {
+        let shown =
+            |it: &&NamespaceSample| changes.iter().any(|change| change.place.inum == it.inum);
+        let mut changed = sample.namespaces.iter().filter(shown);
+        match changed.find(|it| it.statistics.is_empty()) {
+            None => Ok(()),
+            Some(it) => Err(format!(
+                "a guard could not see drops in the namespace {}: the kernel shows no \
+                 /proc/net/stat/nf_conntrack there. Mount /proc, or apply without --guard",
+                it.name
+            )),
+        }
+    }
+
     /// What no watch of this length can see, in sentences.
     #[must_use]
     pub fn unseen(changes: &[Change], length: Duration) -> Vec<String> {
@@ -111,6 +134,11 @@ impl Guard {
 }
 
 fn lost(sample: &Sample) -> u64 {
-    let hiding = [Loss::MapFull, Loss::ReadFailed, Loss::ProbeMissed];
+    let hiding = [
+        Loss::MapFull,
+        Loss::ReadFailed,
+        Loss::ProbeMissed,
+        Loss::NamespacesFull,
+    ];
     hiding.iter().map(|it| sample.losses.count[it.id()]).sum()
 }

@@ -9,6 +9,9 @@ const FOLDERS: [(&str, bool); 2] = [("run/netns", true), ("run/docker/netns", fa
 /// A sysctl that only the first namespace of the machine has.
 const ONLY_OF_FIRST: &str = "proc/sys/net/core/netdev_max_backlog";
 
+/// Where a process shows the mounts that it has: /run/netns is one of them.
+const MOUNTS: [&str; 2] = ["proc/1/ns/mnt", "proc/thread-self/ns/mnt"];
+
 /// A namespace that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -58,6 +61,14 @@ pub fn list(root: &Root) -> Vec<Known> {
         found.add(root.path(of_process(&pid)), None);
     }
     found.all
+}
+
+/// Whether a namespace that [`list`] does not have is gone: the caller sees the files that process 1 sees.
+#[must_use]
+pub fn sees_all(root: &Root) -> bool {
+    let inode = |path| root.path(path).metadata().map(|it| it.ino()).ok();
+    let [all, own] = MOUNTS.map(inode);
+    all.is_some() && all == own
 }
 
 struct Found {

@@ -15,7 +15,7 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-pub use self::list::{Known, list};
+pub use self::list::{Known, list, sees_all};
 use super::Root;
 
 /// Name of the namespace of process 1: the machine's first, or a container's if that is all one sees.
@@ -163,10 +163,23 @@ impl Netns {
     }
 }
 
+/// Inode number of the calling thread's, where /proc tells.
+#[must_use]
+pub fn current(root: &Root) -> Option<u32> {
+    let metadata = root.path(CURRENT).metadata().ok()?;
+    u32::try_from(metadata.ino()).ok()
+}
+
 /// Name of a namespace that nobody named.
 #[must_use]
 pub fn unnamed(inum: u32) -> String {
     format!("net:[{inum}]")
+}
+
+/// Whether a namespace has no other name than its number, which another one may have when it is gone.
+#[must_use]
+pub fn is_unnamed(name: &str) -> bool {
+    name.starts_with("net:[")
 }
 
 /// Where a process shows its namespace.
