@@ -7,11 +7,13 @@ pub mod advice;
 mod course;
 pub mod forecast;
 mod observed;
+mod occupancy;
 mod rows;
 mod summary;
 pub mod whatif;
 
 pub use observed::Observed;
+pub use occupancy::{Occupancies, Occupancy};
 pub use rows::{
     Balance, Count, Death, Insert, PortRow, Quantiles, StateRow, StratumRow, TableSize, TimerRow,
 };

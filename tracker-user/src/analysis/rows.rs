@@ -3,7 +3,10 @@
 use serde::Serialize;
 use tracker_common::{Proto, Reason, State, Timer, layout::HistogramId};
 
-use super::Observed;
+use super::{
+    Observed,
+    occupancy::{ByTimer, Occupancy},
+};
 use crate::recording::{Distribution, StratumRecord};
 
 /// inserted - destroyed - (live at end - live at start): what nobody saw.
@@ -183,6 +186,8 @@ pub struct TimerRow {
     pub resumed_gaps: Quantiles,
     /// Longest of them, of each entry that was seen under the timer (0 if it had none).
     pub max_gap: Quantiles,
+    /// Entries that it keeps in the table; `None` if the recording does not tell.
+    pub occupancy: Option<Occupancy>,
     /// Entries that it ran out on.
     pub expired: u64,
     /// The same, per second.
@@ -194,7 +199,7 @@ pub struct TimerRow {
 }
 
 impl TimerRow {
-    pub(super) fn rows(observed: &Observed) -> Vec<Self> {
+    pub(super) fn rows(observed: &Observed, occupancy: &ByTimer) -> Vec<Self> {
         Timer::ALL
             .iter()
             .map(|&timer| Self {
@@ -202,6 +207,7 @@ impl TimerRow {
                 current_s: observed.timer(timer),
                 resumed_gaps: Quantiles::of(observed.histogram(HistogramId::Gap(timer))),
                 max_gap: Quantiles::of(observed.histogram(HistogramId::MaxGap(timer))),
+                occupancy: occupancy.get(&timer).copied(),
                 expired: observed.counters.timer_expired[timer.id()],
                 expired_per_s: observed.rate(observed.counters.timer_expired[timer.id()]),
                 returns: Quantiles::of(observed.histogram(HistogramId::Return(timer))),

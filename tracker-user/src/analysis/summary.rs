@@ -6,8 +6,8 @@ use serde::Serialize;
 use tracker_common::{Cause, Loss};
 
 use super::{
-    Balance, Count, Death, Insert, Observed, PortRow, Quantiles, StateRow, StratumRow, TableSize,
-    TimerRow,
+    Balance, Count, Death, Insert, Observed, Occupancies, PortRow, Quantiles, StateRow, StratumRow,
+    TableSize, TimerRow, occupancy::ByTimer,
 };
 use crate::{recording::Recording, source::Hook};
 
@@ -85,7 +85,7 @@ pub struct Body {
 }
 
 impl Body {
-    fn of(observed: &Observed) -> Self {
+    fn of(observed: &Observed, occupancy: &ByTimer) -> Self {
         use tracker_common::layout::HistogramId::{Lifetime, Overdue};
         let causes = Cause::ALL.iter();
         Self {
@@ -93,7 +93,7 @@ impl Body {
             inserts: Insert::rows(observed),
             deaths: Death::rows(observed),
             states: StateRow::rows(observed),
-            timers: TimerRow::rows(observed),
+            timers: TimerRow::rows(observed, occupancy),
             lifetime: Quantiles::of(observed.histogram(Lifetime)),
             overdue: Quantiles::of(observed.histogram(Overdue)),
             count: Count::of(observed),
@@ -117,6 +117,11 @@ impl Summary {
     #[must_use]
     pub fn of(recording: &Recording) -> Self {
         let description = &recording.description;
+        // A file that is gone by now has told the rest.
+        let occupancies = Occupancies::of(recording)
+            .inspect_err(|error| log::warn!("who keeps entries in the table is not told: {error}"))
+            .unwrap_or_default();
+        let nothing = ByTimer::new();
         let losses = Loss::ALL
             .iter()
             .map(|it| (it.name(), recording.losses.count[it.id()]));
@@ -129,15 +134,19 @@ impl Summary {
             duration_s: recording.duration.as_secs_f64(),
             complete: recording.complete,
             hooks: description.hooks.clone(),
-            all: Body::of(&Observed::recording(recording)),
+            all: Body::of(&Observed::recording(recording), &occupancies.all),
             losses: losses.collect(),
             namespaces: recording
                 .namespaces
                 .iter()
-                .map(|namespace| NamespaceSummary {
+                .enumerate()
+                .map(|(index, namespace)| NamespaceSummary {
                     name: namespace.name.clone(),
                     inum: namespace.inum,
-                    body: Body::of(&Observed::namespace(recording, namespace)),
+                    body: Body::of(
+                        &Observed::namespace(recording, namespace),
+                        occupancies.namespaces.get(index).unwrap_or(&nothing),
+                    ),
                 })
                 .collect(),
             remarks: description.remarks.clone(),
@@ -257,6 +266,7 @@ mod tests {
         );
         assert_eq!(json["namespaces"][1]["balance"]["inserted"], 3);
         assert_eq!(json["timers"][0]["max_gap"]["count"], 6);
+        assert!(json["timers"][0]["occupancy"]["mean"].is_number());
         assert_eq!(json["deaths"][0]["reason"], "early_drop");
         assert_eq!(json["kernel_statistics"]["early_drop"], 5);
         assert_eq!(json["kernel_statistics"]["drop"], 0);

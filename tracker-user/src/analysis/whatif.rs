@@ -4,8 +4,11 @@ use serde::Serialize;
 
 use super::{
     advice::{
-        Evidence, FloodKind, Predicted, Request, Warning, flood, harm, memory::Budget,
-        scene::Scene, table::chain, timer::saved,
+        Evidence, FloodKind, Predicted, Request, Warning, flood, harm,
+        memory::Budget,
+        scene::Scene,
+        table::{self, chain},
+        timer::saved,
     },
     forecast::forecast,
 };
@@ -13,6 +16,7 @@ use crate::{
     recording::Recording,
     settings::{Assignment, Name},
     source::Table,
+    units,
 };
 
 /// Settings and what follows from them, beside today's.
@@ -65,7 +69,7 @@ pub struct Side {
     pub max: Option<u64>,
     /// `nf_conntrack_buckets`.
     pub buckets: Option<u64>,
-    /// What both take when the table is full, in bytes.
+    /// What both take when the table is full, in bytes; `None` if it is unlimited, or not known.
     pub memory_bytes: Option<u64>,
     /// What the peak takes, with the buckets, in bytes.
     pub memory_peak_bytes: u64,
@@ -108,51 +112,68 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
             buckets,
             memory_bytes: max
                 .zip(buckets)
-                .map(|(max, buckets)| memory.table(max, buckets)),
+                .and_then(|(max, buckets)| memory.full(max, buckets)),
             memory_peak_bytes: memory.table(counts.count_peak, buckets.unwrap_or(0)),
             chain_mean: buckets.map(|it| chain(counts.count_peak, it)),
-            flood: filling(&scene, settings, max, largest_peak, flood),
+            flood: max.zip(flood).map_or_else(Vec::new, |(max, rate)| {
+                let room = flood::Room {
+                    max,
+                    peak: largest_peak,
+                    overdue_s: counts.overdue_s,
+                };
+                filling(&scene, settings, &room, rate)
+            }),
         }
     };
+    let then = side(forecast.then, forecast.largest_then.1, settings);
     WhatIf {
         schema_version: 1,
         duration_s: scene.all.seconds,
-        settings: settings.iter().map(|it| tried(&scene, it)).collect(),
+        settings: settings.iter().map(|it| tried(&scene, it, &then)).collect(),
         now: side(forecast.now, forecast.largest_now.1, &[]),
-        then: side(forecast.then, forecast.largest_then.1, settings),
+        then,
         warnings: scene.warnings(),
     }
 }
 
-/// What a flood does to a table of this maximum, beside this peak.
+/// What a flood does to a table with this room.
 fn filling(
     scene: &Scene<'_>,
     settings: &[Assignment],
-    max: Option<u64>,
-    peak: u64,
-    rate: Option<f64>,
+    room: &flood::Room,
+    rate: f64,
 ) -> Vec<Filling> {
-    let Some(rate) = rate else {
-        return Vec::new();
-    };
-    let room = max
-        .filter(|&it| it > 0)
-        .map(|it| it.saturating_sub(peak) as f64);
     flood::KINDS
         .iter()
         .filter_map(|&(kind, timer)| {
             let set = settings.iter().find(|it| it.name == Name::Timer(timer));
-            let stay = set.map(|it| it.value).or(scene.current(timer))? as f64;
+            let stay = set.map(|it| it.value).or(scene.current(timer))?;
             Some(Filling {
                 kind,
                 rate_per_s: rate,
-                fills_in_s: room.map(|room| room / rate).filter(|&it| it <= stay),
+                fills_in_s: room.fills_in(rate, stay),
             })
         })
         .collect()
 }
 
-fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
+/// What is wrong with a size for the entries that there would be.
+fn unfit(name: Name, value: u64, then: &Side) -> Option<String> {
+    match name {
+        Name::Max if value > 0 && value <= then.largest_peak => Some(format!(
+            "the peak does not fit: packets are dropped and entries evicted. Give more than {}",
+            units::grouped(then.largest_peak)
+        )),
+        Name::Buckets => {
+            let max = then.max.filter(|&it| it > 0)?;
+            let why = table::unfit(value, max)?;
+            Some(format!("{why}. Give about {}", units::grouped(max)))
+        }
+        _ => None,
+    }
+}
+
+fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
     let &Assignment { name, value } = setting;
     let Name::Timer(timer) = name else {
         let table = scene.largest.table.or(scene.all.table);
@@ -167,7 +188,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
             }),
             value,
             harm: None,
-            remark: None,
+            remark: unfit(name, value, then),
             entries_saved: 0,
             is_timer: false,
         };

@@ -30,4 +30,5 @@ pub(crate) use counters::add as add_counters;
 pub use distribution::Distribution;
 pub use error::RecordingError;
 pub use record::{CountSample, Interval, NamespaceRecord, PortRecord, Recording, StratumRecord};
+pub use timers::GapSpan;
 pub use writer::{Existing, Writer};

@@ -140,6 +140,12 @@ impl Space {
         *bucket = bucket.wrapping_add(n as u32);
     }
 
+    /// A gap under a timer was resumed after so many seconds.
+    pub fn gap(&mut self, timer: Timer, seconds: f64) {
+        self.counters.gaps[timer.id()] += 1;
+        self.fill(HistogramId::Gap(timer), 1, seconds);
+    }
+
     fn fill(&mut self, id: HistogramId, n: u64, seconds: f64) {
         let micros = (seconds * 1e6) as u64;
         let histogram = self.histogram(id);

@@ -9,7 +9,24 @@ use std::{
 use rusqlite::{Connection, params};
 use tracker_common::{Timer, layout::HistogramId};
 
-use super::{Recording, blob, schema};
+use super::{Distribution, Recording, blob, schema};
+
+/// Resumed gaps that ended in one interval, under one timer in one namespace.
+#[derive(Clone, Debug)]
+pub struct GapSpan {
+    /// Index into [`Recording::namespaces`].
+    pub namespace: usize,
+    /// The timer.
+    pub timer: Timer,
+    /// Beginning of the interval.
+    pub started: Duration,
+    /// Its end.
+    pub ended: Duration,
+    /// Length of all of them together.
+    pub sum: Duration,
+    /// Each of them, if one is longer than the interval.
+    pub gaps: Option<Distribution>,
+}
 
 /// An open recording.
 #[derive(Clone, Debug)]
@@ -33,6 +50,56 @@ impl Recording {
         let connection = self.rest.0.lock().unwrap_or_else(PoisonError::into_inner);
         read(&connection, timer, micros).map_err(|error| error.to_string())
     }
+}
+
+impl Recording {
+    /// Resumed gaps by interval, timer and namespace.
+    ///
+    /// # Errors
+    /// As [`Self::gaps_beyond`].
+    pub fn gap_spans(&self) -> Result<Vec<GapSpan>, String> {
+        let connection = self.rest.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spans(&connection).map_err(|error| error.to_string())
+    }
+}
+
+fn spans(connection: &Connection) -> rusqlite::Result<Vec<GapSpan>> {
+    let mut select = connection.prepare_cached(
+        "SELECT (SELECT count(*) FROM namespace WHERE id < series.namespace), name,
+                started_us, ended_us, histogram.sum_us, histogram.max_us, difference
+         FROM histogram JOIN series ON series = series.id JOIN interval ON interval = interval.id
+         WHERE kind = ?1",
+    )?;
+    let (kind, _) = schema::series_name(HistogramId::Gap(Timer::Unknown));
+    let mut rows = select.query([kind])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        // One that this version does not know.
+        let Some(timer) = Timer::from_name(&name) else {
+            continue;
+        };
+        let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let (started, ended) = (number(2)?, number(3)?);
+        let (sum, max) = (number(4)?, number(5)?);
+        let is_long = max > ended.saturating_sub(started);
+        let gaps = if is_long {
+            let bytes = row.get_ref(6)?.as_blob()?;
+            let gaps = blob::decode(bytes, sum, max);
+            Some(gaps.ok_or_else(|| schema::damaged("gaps of an interval that are no histogram"))?)
+        } else {
+            None
+        };
+        found.push(GapSpan {
+            namespace: row.get::<_, u32>(0)? as usize,
+            timer,
+            started: Duration::from_micros(started),
+            ended: Duration::from_micros(ended),
+            sum: Duration::from_micros(sum),
+            gaps,
+        });
+    }
+    Ok(found)
 }
 
 fn read(

@@ -109,7 +109,10 @@ fn rows(answer: &WhatIf) -> Vec<[Cell; 3]> {
         row("memory at the peak", &|it| {
             units::bytes(it.memory_peak_bytes)
         }),
-        row("memory when full", &|it| bytes(it.memory_bytes)),
+        row("memory when full", &|it| match it.max {
+            Some(0) => "unbounded".to_owned(),
+            _ => bytes(it.memory_bytes),
+        }),
     ];
     for (now, then) in now.flood.iter().zip(&then.flood) {
         let what = match now.kind {
@@ -159,6 +162,25 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(text.contains("entries on average"), "{text}");
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_say_what_would() {
+        let it = answer(&["max=1000", "buckets=300"]);
+        assert_eq!(
+            it.settings[0].remark.as_deref(),
+            Some(
+                "the peak does not fit: packets are dropped and entries evicted. Give more than 13,000"
+            )
+        );
+        let text = table(&it, Style::default());
+        assert!(text.contains("chains long. Give about 1,000"), "{text}");
+        assert_eq!(
+            answer(&["max=14000", "buckets=16384"]).settings[0].remark,
+            None
+        );
+        let text = table(&answer(&["max=0"]), Style::default());
+        assert!(text.contains("unbounded"), "{text}");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum About {
     Process,
     /// tracker's start, on a machine that lets itself be observed.
     Start,
+    /// Advice on a long recording, on this machine.
+    Advice,
 }
 
 /// A limit, and what is held against it.

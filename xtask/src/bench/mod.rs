@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what watching costs, in instructions, and whether it keeps its budgets.
 
 mod across;
+mod advice;
 mod budget;
 mod document;
 mod guest;
@@ -31,7 +32,7 @@ pub struct BenchArgs {
     /// Rewrite the tables of docs/benchmarks.md, which are of all kernels.
     #[arg(long, conflicts_with = "kernel")]
     write: bool,
-    /// Measure only what the budgets on instructions need, on the kernel that they are about.
+    /// Measure only what the budgets on instructions and on advice need, on the kernel that they are about.
     #[arg(long, conflicts_with_all = ["kernel", "write"])]
     budgets: bool,
 }
@@ -61,16 +62,17 @@ impl BenchArgs {
         Ok(u8::from(not_kept > 0))
     }
 
-    /// Only the budgets on instructions.
+    /// Only the budgets on what is the same everywhere: instructions, and advice.
     fn gate() -> Result<Vec<Judged>> {
         let spec: Spec = budget::KERNEL.parse()?;
         setup::all(std::slice::from_ref(&spec))?;
         dist::all()?;
         let cache = Cache::of_this_user()?;
         let report = guest::measure(&spec, &cache, &["--budgets", "--kprobes"])?;
-        let judged = budget::judge(&report, &Native::LeftOut, &[About::Instructions]);
+        let mut judged = budget::judge(&report, &Native::LeftOut, &[About::Instructions]);
+        judged.extend(advice::judge(&dist::folder()?)?);
         println!(
-            "Instructions on {}:\n\n{}\n{}",
+            "Instructions on {}:\n\n{}\nBudgets:\n\n{}",
             budget::KERNEL,
             table::added(&report),
             table::budgets(&judged)
@@ -93,15 +95,17 @@ impl BenchArgs {
         });
         let benches = done.into_iter().collect::<Result<Vec<Bench>>>()?;
         let functions = native::functions(&dist::folder()?)?;
+        let advice = advice::judge(&dist::folder()?)?;
         let across = across::table(&benches);
-        let native = table::native(&native, &functions);
+        let native = table::native(&native, &functions, &advice);
         println!("{across}\n{native}");
         if self.write {
             let kernels: Vec<String> = benches.iter().map(table::kernel).collect();
             let all = [across, kernels.join("\n"), native];
             document::rewrite(&all.join("\n"))?;
         }
-        Ok(benches.into_iter().flat_map(|it| it.judged).collect())
+        let judged = benches.into_iter().flat_map(|it| it.judged);
+        Ok(judged.chain(advice).collect())
     }
 }
 

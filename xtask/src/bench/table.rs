@@ -33,8 +33,8 @@ pub fn kernel(bench: &Bench) -> String {
     )
 }
 
-/// The start on this machine, and the inner functions there.
-pub fn native(native: &Native, functions: &str) -> String {
+/// The start on this machine, the inner functions there, and what advice takes.
+pub fn native(native: &Native, functions: &str, advice: &[Judged]) -> String {
     let came = match native {
         Native::Took(took) => format!(
             "From exec to the end of `tracker profile --duration 1ms`: {:.2} s.",
@@ -48,7 +48,8 @@ pub fn native(native: &Native, functions: &str) -> String {
     };
     format!(
         "## Outside of a guest\n\n{came}\n\nPrinted by `tracker bench --native` on the machine that printed \
-         this:\n\n```\n{functions}\n```\n"
+         this:\n\n```\n{functions}\n```\n\n{}\n",
+        budgets(advice)
     )
 }
 

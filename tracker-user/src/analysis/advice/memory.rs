@@ -45,6 +45,11 @@ impl Budget {
         }
     }
 
+    /// What a full table takes; `None` if it has no maximum.
+    pub fn full(&self, max: u64, buckets: u64) -> Option<u64> {
+        (max > 0).then(|| self.table(max, buckets))
+    }
+
     /// What so many entries and buckets take.
     pub fn table(&self, entries: u64, buckets: u64) -> u64 {
         let buckets = buckets.saturating_mul(BUCKET);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Policy, Warning};
+use crate::analysis::Occupancy;
 
 /// What to set, and why. Built by [`super::plan`].
 #[derive(Clone, Debug, Serialize)]
@@ -127,6 +128,8 @@ pub struct Setting {
     pub reason: String,
     /// What was counted.
     pub evidence: Evidence,
+    /// Entries that the timer keeps in the table now; `None` of sizes, and if it keeps none.
+    pub occupancy: Option<Occupancy>,
     /// Entries that this takes out of the table on average; below 0 if it adds some.
     pub entries_saved: i64,
     /// A setting of time; otherwise of size.
@@ -174,8 +177,8 @@ pub struct TablePlan {
     pub max: u64,
     /// `nf_conntrack_buckets`.
     pub buckets: u64,
-    /// What both take when the table is full.
-    pub memory_bytes: u64,
+    /// What both take when the table is full; `None` if it is unlimited.
+    pub memory_bytes: Option<u64>,
     /// What the predicted peak of all namespaces together takes, with the buckets.
     #[serde(default)]
     pub memory_peak_bytes: u64,
@@ -183,7 +186,7 @@ pub struct TablePlan {
     pub current_max: Option<u64>,
     /// `nf_conntrack_buckets` now.
     pub current_buckets: Option<u64>,
-    /// What they take now when the table is full.
+    /// What they take now when the table is full; `None` if it is unlimited, or could not be read.
     pub current_memory_bytes: Option<u64>,
     /// Entries that the peak after the change, with head-room and a flood's share, needs.
     pub needed: u64,

@@ -6,7 +6,7 @@ use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
 
 use super::{Request, Warning};
 use crate::{
-    analysis::{Balance, Observed},
+    analysis::{Balance, Observed, Occupancies, occupancy::ByTimer},
     recording::{Distribution, Recording, StratumRecord},
     source::Statistic,
     units,
@@ -44,6 +44,8 @@ pub struct Scene<'a> {
     pub blocked: Option<String>,
     /// What went unseen.
     pub lost: i64,
+    /// Entries that each timer keeps in the table.
+    pub occupancy: ByTimer,
 }
 
 impl<'a> Scene<'a> {
@@ -65,7 +67,11 @@ impl<'a> Scene<'a> {
             .unwrap_or_else(Observed::nothing);
         let lost = Balance::of(&all).lost;
         let blocked = blocked(recordings);
+        let occupancy = Occupancies::together(recordings)
+            .inspect_err(|error| log::warn!("who keeps entries in the table is not told: {error}"))
+            .unwrap_or_default();
         Self {
+            occupancy,
             request,
             recordings,
             all,

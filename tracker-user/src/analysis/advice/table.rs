@@ -48,15 +48,21 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
     let table = TablePlan {
         max,
         buckets,
-        memory_bytes: budget.table(max, buckets),
+        memory_bytes: budget.full(max, buckets),
         memory_peak_bytes: budget.table(peak, buckets),
         current_max: seen.map(|it| it.max),
         current_buckets: seen.map(|it| it.buckets),
-        current_memory_bytes: seen.map(|it| budget.table(it.max, it.buckets)),
+        current_memory_bytes: seen.and_then(|it| budget.full(it.max, it.buckets)),
         needed,
         chain_mean: chain(peak, buckets),
         flood: seen.map_or_else(Vec::new, |seen| {
-            flood::rates(timers, (seen.max, forecast.largest_now.1), (max, largest))
+            let room = |max, peak, counts: &Predicted| flood::Room {
+                max,
+                peak,
+                overdue_s: counts.overdue_s,
+            };
+            let before = room(seen.max, forecast.largest_now.1, &forecast.now);
+            flood::rates(timers, &before, &room(max, largest, &forecast.then))
         }),
     };
     Sized {
@@ -185,19 +191,26 @@ fn choose_max(current: u64, needed: u64, budget: &Budget) -> (u64, String) {
     (raised, reason)
 }
 
+/// What is wrong with so many buckets for a table of this maximum, if anything is.
+///
 /// One bucket an entry is the kernel's own ratio. Many fewer make long chains; many more leave early
 /// drop, which looks at 8 buckets, nothing to evict.
+pub fn unfit(buckets: u64, max: u64) -> Option<&'static str> {
+    if buckets > max.saturating_mul(2) {
+        Some("more than two buckets an entry keep early drop from finding a victim")
+    } else if buckets < max / 2 {
+        Some("fewer than one bucket for two entries make chains long")
+    } else {
+        None
+    }
+}
+
 fn choose_buckets(current: u64, max: u64, too_long: u64) -> (u64, String) {
     if max == 0 || current == 0 {
         return (current, "there is no maximum to size it by".to_owned());
     }
     let most = max.saturating_mul(2);
-    if current > most {
-        (
-            max,
-            "more than two buckets an entry keep early drop from finding a victim".to_owned(),
-        )
-    } else if too_long > 0 && current < most {
+    if too_long > 0 && current < most {
         (
             current.saturating_mul(2).clamp(max, most),
             format!(
@@ -205,11 +218,8 @@ fn choose_buckets(current: u64, max: u64, too_long: u64) -> (u64, String) {
                 units::plural(too_long, "entry was", "entries were")
             ),
         )
-    } else if current < max / 2 {
-        (
-            max,
-            "fewer than one bucket for two entries make chains long".to_owned(),
-        )
+    } else if let Some(why) = unfit(current, max) {
+        (max, why.to_owned())
     } else {
         (current, "it fits the maximum".to_owned())
     }
@@ -235,6 +245,7 @@ fn setting(scene: &Scene<'_>, name: Name, current: u64, to: u64, reason: String)
             max_gap_s: None,
             worst_stratum: None,
         },
+        occupancy: None,
         entries_saved: 0,
         is_timer: false,
     }

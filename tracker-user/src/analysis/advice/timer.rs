@@ -47,6 +47,7 @@ pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
         action: Action::of(current, recommended),
         reason,
         evidence: stated(scene, timer, current, recommended),
+        occupancy: scene.occupancy.get(&timer).copied(),
         entries_saved: saved(scene.expiries(timer), current, recommended).round() as i64,
         is_timer: true,
     })

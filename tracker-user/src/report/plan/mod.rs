@@ -87,6 +87,12 @@ fn saving(setting: &Setting) -> String {
     units::signed(setting.entries_saved)
 }
 
+/// Entries that a timer keeps in the table; empty of what is no timer.
+fn holding(setting: &Setting) -> String {
+    let mean = setting.occupancy.map(|it| it.mean.round() as u64);
+    mean.map_or_else(String::new, units::count)
+}
+
 /// Short name, as the sysctl's last part.
 fn short(setting: &Setting) -> &str {
     setting.name.rsplit('.').next().unwrap_or(&setting.name)
@@ -129,12 +135,14 @@ fn outlook(plan: &Plan) -> String {
         max => format!("a table of {}", units::grouped(max)),
     };
     let mut text = format!(
-        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets that takes {} when full. \
+        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets{}. \
          By Little's law {} were there on average during the watch; {} were counted{}.",
         units::count(plan.predicted.count_mean.round() as u64),
         units::count(plan.predicted.count_peak),
         units::grouped(plan.table.buckets),
-        units::bytes(plan.table.memory_bytes),
+        plan.table.memory_bytes.map_or_else(String::new, |it| {
+            format!(" that takes {} when full", units::bytes(it))
+        }),
         units::count(plan.observed.little_mean.round() as u64),
         units::count(plan.observed.count_mean.round() as u64),
         if plan.observed.little_mean < plan.observed.count_mean * 0.9 {

@@ -3,7 +3,8 @@
 use comfy_table::{Cell, Color};
 
 use super::{
-    Action, Plan, Renderer, Setting, Style, basis, outlook, saving, short, value, worth_showing,
+    Action, Plan, Renderer, Setting, Style, basis, holding, outlook, saving, short, value,
+    worth_showing,
 };
 
 pub struct Table;
@@ -13,7 +14,8 @@ impl Renderer for Table {
         let mut text = style.paragraph(&basis(plan), 0);
         text.push('\n');
         let rows = worth_showing(plan).map(row);
-        text.push_str(&style.grid(["setting", "now", "set", "saves", "why"], &[0, 4], rows));
+        let header = ["setting", "now", "set", "holds", "saves", "why"];
+        text.push_str(&style.grid(header, &[0, 5], rows));
         let hidden = plan.settings.len() - worth_showing(plan).count();
         if hidden > 0 {
             text.push_str(&format!(
@@ -29,7 +31,7 @@ impl Renderer for Table {
     }
 }
 
-fn row(setting: &Setting) -> [Cell; 5] {
+fn row(setting: &Setting) -> [Cell; 6] {
     let set = match setting.action {
         Action::Lower => Cell::new(value(setting, setting.recommended)).fg(Color::Green),
         Action::Raise => Cell::new(value(setting, setting.recommended)).fg(Color::Yellow),
@@ -39,6 +41,7 @@ fn row(setting: &Setting) -> [Cell; 5] {
         Cell::new(short(setting)),
         Cell::new(value(setting, setting.current)),
         set,
+        Cell::new(holding(setting)),
         Cell::new(saving(setting)),
         Cell::new(&setting.reason),
     ]
@@ -53,10 +56,10 @@ mod tests {
         let expected = "\
 gateway watched for 15 m: 95,000 inserted, 94,500 destroyed, 13,000 entries on average, 13,000 at most. Policy balanced, at most 1e-4 of all connections may be harmed.
 
-  setting                                  now   set  saves  why
-  nf_conntrack_tcp_timeout_time_wait       2 m   1 m  6,000  0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5
-  nf_conntrack_udp_timeout                30 s  45 s    -75  5,000 connections resumed after up to 29 s, so close to the limit that longer gaps are being cut
-  nf_conntrack_tcp_timeout_established     5 d  keep         the watch lasted 15 m: it takes 6 h 12 m to justify 2 h 4 m
+  setting                                  now   set   holds  saves  why
+  nf_conntrack_tcp_timeout_time_wait       2 m   1 m  12,080  6,000  0 of 90,000 connections resumed after more than 1 m: harm at most 3.3e-5
+  nf_conntrack_udp_timeout                30 s  45 s     314    -75  5,000 connections resumed after up to 29 s, so close to the limit that longer gaps are being cut
+  nf_conntrack_tcp_timeout_established     5 d  keep   4,500         the watch lasted 15 m: it takes 6 h 12 m to justify 2 h 4 m
 ";
         let text = Table.render(&super::super::tests::example(), Style::default());
         let start: String = text

@@ -114,6 +114,8 @@ fn timers(all: &Body, style: Style) -> String {
             time(row.max_gap.max_s),
             number(row.expired),
             Cell::new(units::rate(row.expired_per_s)),
+            held(row.occupancy.map(|it| it.mean)),
+            held(row.occupancy.map(|it| it.peak)),
         ]
     });
     let header = [
@@ -127,6 +129,8 @@ fn timers(all: &Body, style: Style) -> String {
         "longest",
         "expired",
         "a second",
+        "holds",
+        "at most",
     ];
     style.grid(header, &[0], rows)
 }
@@ -233,6 +237,11 @@ fn unattributed(all: &Body) -> String {
 /// A part of a whole, which may be nothing.
 fn per(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Entries that a timer keeps in the table.
+fn held(entries: Option<f64>) -> Cell {
+    number(entries.unwrap_or_default().round() as u64)
 }
 
 /// A count; a dot where there is nothing, so that the eye finds what is.

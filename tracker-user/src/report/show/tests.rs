@@ -56,9 +56,9 @@ States
   tcp_time_wait   80,000         ·   80,000       ·     2 m   2 m      2 m         10,667
 
 Timers
-  timer                    now  entries    gaps  max gap: median  99 %  99.9 %  longest  expired  a second
-  tcp_timeout_established  5 d   90,000  90,000             12 s  12 s    12 s     12 s        ·         0
-  tcp_timeout_time_wait    2 m        ·       ·                ·     ·       ·        ·   80,000      88.9
+  timer                    now  entries    gaps  max gap: median  99 %  99.9 %  longest  expired  a second   holds  at most
+  tcp_timeout_established  5 d   90,000  90,000             12 s  12 s    12 s     12 s        ·         0   1,200    1,200
+  tcp_timeout_time_wait    2 m        ·       ·                ·     ·       ·        ·   80,000      88.9  10,711   10,711
 
 Deaths
   state            reason      entries

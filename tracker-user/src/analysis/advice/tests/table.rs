@@ -15,7 +15,7 @@ fn a_table_that_is_too_small_is_raised_and_buckets_follow() {
     // 60,000 and 4.5 standard deviations, / 0.8, a quarter for floods, in multiples of 1,024.
     assert_eq!(plan.table.max, 96_256);
     assert_eq!(plan.table.buckets, 65_536);
-    assert_eq!(plan.table.memory_bytes, 96_256 * 256 + 65_536 * 8);
+    assert_eq!(plan.table.memory_bytes, Some(96_256 * 256 + 65_536 * 8));
     assert_eq!(find(&plan, "max").action, Action::Raise);
     assert_eq!(find(&plan, "buckets").action, Action::Keep);
 }
