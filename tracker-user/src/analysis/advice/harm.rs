@@ -44,6 +44,7 @@ pub fn evidence(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
             gaps.max_us as f64 / 1e6
         }),
         worst_stratum: worst,
+        outlasting: None,
     }
 }
 

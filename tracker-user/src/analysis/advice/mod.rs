@@ -15,7 +15,9 @@ mod interactions;
 pub(super) mod memory;
 mod plan;
 mod policy;
+mod raise;
 mod returns;
+mod reuse;
 mod round;
 pub(super) mod scene;
 pub(super) mod table;
@@ -26,8 +28,8 @@ mod warning;
 mod tests;
 
 pub use plan::{
-    Action, Basis, Evidence, Flood, FloodKind, Guard, Origin, Place, Plan, Predicted, Setting,
-    TablePlan, WorstStratum,
+    Action, Basis, Evidence, Flood, FloodKind, Guard, Origin, Outlasting, Place, Plan, Predicted,
+    Setting, TablePlan, WorstStratum,
 };
 pub use policy::Policy;
 pub use warning::Warning;

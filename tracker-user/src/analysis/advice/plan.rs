@@ -148,6 +148,22 @@ pub struct Evidence {
     /// The port whose connections the value would have cut the most of; `None` if it would have cut
     /// none, or ports are not known.
     pub worst_stratum: Option<WorstStratum>,
+    /// What is known of gaps longer than the timer is now; `None` if it let nothing expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlasting: Option<Outlasting>,
+}
+
+/// Gaps that a timer ended: some of them would have gone on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlasting {
+    /// Entries that expired under the timer.
+    pub expired: u64,
+    /// Of these, seen to come back soon, and not by chance.
+    pub returned: u64,
+    /// Least share of all gaps that are longer than the timer and then end with a packet: those that came back.
+    pub least: f64,
+    /// Most: those that expired, by Kaplan and Meier's estimator.
+    pub most: f64,
 }
 
 /// Connections of one destination port in one namespace.

@@ -7,7 +7,7 @@ use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
 use super::{Request, Warning};
 use crate::{
     analysis::{Balance, Observed},
-    recording::{Distribution, Recording, StratumRecord},
+    recording::{Distribution, NamespaceRecord, Recording, StratumRecord},
     source::Statistic,
     units,
 };
@@ -28,6 +28,27 @@ pub struct Hour {
     pub connections: u64,
     /// Gaps that were longer than asked for.
     pub longer: u64,
+}
+
+/// A namespace in one recording, where the length of a timer is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// The recording.
+    pub recording: &'a Recording,
+    /// The namespace.
+    pub namespace: &'a NamespaceRecord,
+    /// Length of the timer, in seconds.
+    pub value: u64,
+    /// Length of the watch, in seconds.
+    pub seconds: f64,
+}
+
+impl Watch<'_> {
+    /// A histogram; empty if nothing fell into it.
+    pub fn histogram(&self, id: HistogramId) -> &Distribution {
+        static EMPTY: Distribution = Distribution::EMPTY;
+        self.namespace.histograms.get(&id).unwrap_or(&EMPTY)
+    }
 }
 
 /// All recordings, and what was asked.
@@ -82,6 +103,28 @@ impl<'a> Scene<'a> {
             .map(|loss| (loss.name(), count(self.recordings, *loss)))
             .filter(|&(_, count)| count > 0)
             .collect()
+    }
+
+    /// Each namespace in each recording, with what a timer was set to there.
+    pub fn watches(&self, timer: Timer) -> impl Iterator<Item = Watch<'a>> {
+        let name = format!("nf_conntrack_{}", timer.name());
+        self.recordings.iter().flat_map(move |recording| {
+            let name = name.clone();
+            recording.namespaces.iter().filter_map(move |namespace| {
+                Some(Watch {
+                    recording,
+                    namespace,
+                    value: *namespace.sysctls.get(&name)?,
+                    seconds: recording.duration.as_secs_f64(),
+                })
+            })
+        })
+    }
+
+    /// Whether a connection of TCP is not picked up in its middle, somewhere: who was cut is not seen to go on then.
+    pub fn is_strict(&self) -> bool {
+        let mut namespaces = self.recordings.iter().flat_map(|it| &it.namespaces);
+        namespaces.any(|it| it.sysctls.get("nf_conntrack_tcp_loose") == Some(&0))
     }
 
     /// Value of a timer: the busiest namespace's where they differ.

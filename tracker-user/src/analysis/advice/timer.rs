@@ -1,9 +1,9 @@
 //! What to do with one timer.
 
-use tracker_common::{Proto, Timer};
+use tracker_common::Timer;
 
-use super::{Action, Evidence, Policy, Setting, bound, harm, policy, returns, round, scene::Scene};
-use crate::{settings, units};
+use super::{Action, Evidence, Setting, bound, harm, policy, raise, returns, round, scene::Scene};
+use crate::units;
 
 /// Head-room over the gaps that were seen.
 const MARGIN: f64 = 1.25;
@@ -12,23 +12,20 @@ const MARGIN: f64 = 1.25;
 const WATCH: f64 = 3.0;
 /// A timer is not lowered for less than this share of the mean entry count.
 const WORTH: f64 = 0.01;
-/// Pickups beyond this share of all TCP connections say that timers cut connections.
-const LOWEST_CROWD: u64 = 3;
 
 /// A value, and why.
-struct Verdict {
-    seconds: u64,
-    reason: String,
+pub struct Verdict {
+    /// The value; 0 is the one that is set.
+    pub seconds: u64,
+    /// Why, in one clause.
+    pub reason: String,
 }
 
 /// What to do with a timer; `None` if its value is not known.
 pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
     let current = scene.current(timer).filter(|_| timer.has_sysctl())?;
     let verdict = blocked(scene, timer)
-        .or_else(|| returned(scene, timer, current))
-        .or_else(|| crowded(scene, timer, current))
-        .or_else(|| cut(scene, timer, current))
-        .or_else(|| standard(scene, timer, current))
+        .or_else(|| raise::verdict(scene, timer, current))
         .map_or_else(|| lower(scene, timer, current), Ok);
     let (recommended, reason) = match verdict {
         Ok(it) => (it.seconds, it.reason),
@@ -64,18 +61,13 @@ pub fn saved(expiries_per_s: f64, current: u64, recommended: u64) -> f64 {
 /// get past the highest false one. A floor is no such value, it stood before anything was seen.
 fn stated(scene: &Scene<'_>, timer: Timer, current: u64, seconds: u64) -> Evidence {
     let mut evidence = harm::evidence(scene, timer, seconds);
+    evidence.outlasting = returns::outlasting(scene, timer, current);
     let found = seconds < current && seconds > policy::floor(scene.request.policy, timer).seconds;
     if found {
         let least = scene.request.max_harm;
         evidence.harm_upper_95 = evidence.harm_upper_95.map(|it| it.max(least));
     }
     evidence
-}
-
-/// Connections came back that it had cut.
-fn returned(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
-    let (seconds, reason) = returns::raise(scene, timer, current)?;
-    Some(Verdict { seconds, reason })
 }
 
 /// Nothing may be concluded.
@@ -86,61 +78,6 @@ fn blocked(scene: &Scene<'_>, timer: Timer) -> Option<Verdict> {
             .then(|| "it was changed during the watch, which mixes two values".to_owned())
     })?;
     Some(Verdict { seconds: 0, reason })
-}
-
-/// Gaps crowd the timeout: what is longer was cut and could not be seen.
-fn crowded(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
-    let gaps = scene.max_gaps(timer);
-    let p999 = gaps.quantile_us(0.999) as f64 / 1e6;
-    let near = gaps.exceeding((current as f64 / MARGIN * 1e6) as u64);
-    if p999 * MARGIN <= current as f64 || near < LOWEST_CROWD {
-        return None;
-    }
-    // How much longer the rest is nobody saw: half as long again is a step, not a measurement.
-    let seconds = round::seconds_up((p999 * MARGIN).max(current as f64 * 1.5));
-    let reason = format!(
-        "{} resumed after up to {}, so close to the limit that longer gaps are being cut",
-        units::plural(near, "connection", "connections"),
-        units::seconds(gaps.max_us as f64 / 1e6),
-    );
-    Some(Verdict { seconds, reason })
-}
-
-/// Established connections expired, and about as many went on mid-stream.
-fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
-    if timer != Timer::TcpEstablished {
-        return None;
-    }
-    let counters = &scene.all.counters;
-    let pickups = counters.pickups[Proto::Tcp.id()];
-    let expired = counters.timer_expired[timer.id()];
-    let connections = counters.inserts[Proto::Tcp.id()].max(1);
-    // A flood of stray ACKs makes pickups as well, but no established connection expires with it.
-    let returned = pickups.min(expired);
-    let share = returned as f64 / connections as f64;
-    if returned < LOWEST_CROWD || returned * 2 < pickups || share <= scene.request.max_harm {
-        return None;
-    }
-    let seconds = current
-        .saturating_mul(2)
-        .min(settings::default_seconds(timer))
-        .max(current);
-    let reason = format!(
-        "{} expired and {} went on mid-stream: it cuts living ones",
-        units::plural(expired, "connection", "connections"),
-        units::count(pickups)
-    );
-    Some(Verdict { seconds, reason })
-}
-
-/// A standard binds, and asks for more.
-fn standard(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
-    let standard = policy::standard(timer)?;
-    let binds = scene.request.policy == Policy::Rfc && standard.raises;
-    (binds && current < standard.floor.seconds).then(|| Verdict {
-        seconds: standard.floor.seconds,
-        reason: standard.floor.why.to_owned(),
-    })
 }
 
 /// The lowest value that the evidence and the policy allow, or why there is none.

@@ -162,7 +162,7 @@ pub(super) mod tests {
         analysis::advice::{Request, plan},
         recording::synthetic::Synthetic,
     };
-    use tracker_common::{Proto, State, Timer};
+    use tracker_common::{Proto, State, Timer, layout::HistogramId};
 
     /// A plan that lowers, raises and keeps.
     pub fn example() -> Plan {
@@ -172,6 +172,10 @@ pub(super) mod tests {
         host.insert(Proto::Udp, 5_000);
         host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 90_000, 120.0);
         host.expire(State::UdpReplied, Timer::Udp, 4_500, 35.0);
+        for _ in 0..45 {
+            host.histogram(HistogramId::Return(Timer::Udp))
+                .add(36_000_000);
+        }
         host.max_gap(Timer::TcpTimeWait, 90_000, 0.3);
         host.max_gap(Timer::TcpEstablished, 90_000, 45.0);
         host.max_gap(Timer::Udp, 5_000, 29.0);

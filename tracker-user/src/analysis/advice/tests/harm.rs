@@ -3,13 +3,9 @@
 
 use std::time::Duration;
 
-use tracker_common::{
-    Proto, State, Timer,
-    histogram::index,
-    layout::{HistogramId, PortKey},
-};
+use tracker_common::{Proto, State, Timer, histogram::index, layout::PortKey};
 
-use super::{advised, find};
+use super::{Random, find};
 use crate::{
     analysis::{
         advice::*,
@@ -129,68 +125,6 @@ fn the_worst_hour_counts() {
     let it = find(&plan, "udp_timeout_stream");
     // 60 of a million are few, but not 60 of the hundred thousand of one hour.
     assert_eq!((it.action, it.recommended), (Action::Lower, 80));
-}
-
-#[test]
-fn connections_that_came_back_raise_the_timer() {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Udp, 5_000);
-    host.max_gap(Timer::Udp, 5_000, 2.0);
-    host.expire(State::UdpReplied, Timer::Udp, 3_000, 35.0);
-    for _ in 0..400 {
-        host.histogram(HistogramId::Return(Timer::Udp))
-            .add(58_000_000);
-    }
-    let plan = advised(&mut source, 600);
-    let it = find(&plan, "udp_timeout");
-    assert_eq!((it.action, it.recommended), (Action::Raise, 80));
-    assert!(
-        it.reason
-            .starts_with("400 of 3,000 that expired came back after up to 58"),
-        "{}",
-        it.reason
-    );
-    assert!((plan.guard.returns_per_s - 400.0 / 600.0).abs() < 1e-9);
-}
-
-#[test]
-fn ports_that_are_given_again_raise_no_timer() {
-    // A resolver's clients ask from one of so many ports, so that each question meets an expired one's port
-    // sooner or later.
-    let raised = (0..100).filter(|&seed| {
-        let mut random = Random(seed);
-        let mut source = Synthetic::new();
-        let host = source.host();
-        host.insert(Proto::Udp, 8_000);
-        host.max_gap(Timer::Udp, 8_000, 2.0);
-        host.expire(State::UdpReplied, Timer::Udp, 8_000, 35.0);
-        for _ in 0..8_000 {
-            let last = 900.0 * random.next();
-            let age = 30.0 - 3_000.0 * random.next().ln();
-            if last + age < 900.0 {
-                host.histogram(HistogramId::Return(Timer::Udp))
-                    .add((age * 1e6) as u64);
-            }
-        }
-        let plan = advised(&mut source, 900);
-        find(&plan, "udp_timeout").action == Action::Raise
-    });
-    // One of a hundred is what chance may do.
-    assert!(raised.count() <= 3);
-}
-
-/// Numbers from 0 to 1 that are the same in every run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 fn tried(recording: &Recording, value: u64) -> Tried {
