@@ -4,8 +4,11 @@ use serde::Serialize;
 
 use super::{
     advice::{
-        Evidence, FloodKind, Predicted, Request, Warning, flood, harm, memory::Budget,
-        scene::Scene, table::chain, timer::saved,
+        Evidence, FloodKind, Predicted, Request, Warning, doubts, flood, harm,
+        memory::Budget,
+        sample::{self, Sample},
+        scene::Scene,
+        table::chain,
     },
     forecast::forecast,
 };
@@ -120,7 +123,7 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
         settings: settings.iter().map(|it| tried(&scene, it)).collect(),
         now: side(forecast.now, forecast.largest_now.1, &[]),
         then: side(forecast.then, forecast.largest_then.1, settings),
-        warnings: scene.warnings(),
+        warnings: doubts::warnings(&scene),
     }
 }
 
@@ -173,17 +176,15 @@ fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
         };
     };
     let current = scene.current(timer);
-    let longest = scene.all.longest;
     let lower = current.is_none_or(|it| value < it);
     let seen = scene.max_gaps(timer).count() > 0;
     let (told, remark) = match &scene.blocked {
         _ if !lower => (false, None),
         Some(why) => (false, Some(why.clone())),
         None if !seen => (false, Some("no connection was seen under it".to_owned())),
-        None if longest < value as f64 => (
-            true,
-            Some("the watch was shorter than the value: longer gaps were not seen".to_owned()),
-        ),
+        None if Sample::of(scene, timer, value).is_empty() => {
+            (false, Some(sample::too_short(scene, value)))
+        }
         None => (true, None),
     };
     Tried {
@@ -192,9 +193,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
         value,
         harm: told.then(|| harm::evidence(scene, timer, value)),
         remark,
-        entries_saved: current.map_or(0, |current| {
-            saved(scene.expiries(timer), current, value).round() as i64
-        }),
+        entries_saved: scene.saved(timer, value).round() as i64,
         is_timer: true,
     }
 }

@@ -7,11 +7,13 @@
 //! seconds cut. No evidence means *keep*. Raising harms nobody and costs memory.
 
 pub mod bound;
+pub(super) mod doubts;
 pub mod file;
 pub(super) mod flood;
 mod guard;
 pub(super) mod harm;
 mod interactions;
+mod lower;
 pub(super) mod memory;
 mod plan;
 mod policy;
@@ -19,6 +21,7 @@ mod raise;
 mod returns;
 mod reuse;
 mod round;
+pub(super) mod sample;
 pub(super) mod scene;
 pub(super) mod table;
 pub(super) mod timer;
@@ -75,7 +78,7 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
         .filter_map(|&timer| Some((timer, timer::decide(&scene, timer)?)))
         .collect();
     let sized = table::size(&scene, &timers);
-    let mut warnings = scene.warnings();
+    let mut warnings = doubts::warnings(&scene);
     warnings.extend(sized.warnings);
     warnings.extend(interactions::warnings(&scene, &timers, &sized.settings));
     let mut settings: Vec<Setting> = timers.into_iter().map(|(_, setting)| setting).collect();

@@ -141,13 +141,17 @@ pub struct Evidence {
     pub connections: u64,
     /// Of these, with a resumed gap longer than the value: it would have cut them.
     pub exceedances: u64,
-    /// Upper 95 % bound of their share; `None` where it makes no sense.
+    /// Upper 95 % bound of their share; `None` where it makes no sense, or no watch was long enough to tell.
     pub harm_upper_95: Option<f64>,
     /// Longest resumed gap, in seconds.
     pub max_gap_s: Option<f64>,
     /// The port whose connections the value would have cut the most of; `None` if it would have cut
     /// none, or ports are not known.
     pub worst_stratum: Option<WorstStratum>,
+    /// Entries that were idle for longer than the value when the watch ended, and had not expired: as many as may go on
+    /// count for the bound.
+    #[serde(default)]
+    pub idle: u64,
     /// What is known of gaps longer than the timer is now; `None` if it let nothing expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlasting: Option<Outlasting>,

@@ -11,8 +11,6 @@ use super::{
 };
 use crate::units;
 
-/// Head-room over the gaps that were seen.
-const MARGIN: f64 = 1.25;
 /// Fewer may be chance.
 const LOWEST_CROWD: u64 = 3;
 
@@ -38,16 +36,16 @@ fn returned(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
 fn crowded(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
     let gaps = scene.max_gaps(timer);
     let p999 = gaps.quantile_us(0.999) as f64 / 1e6;
-    let near = gaps.exceeding((current as f64 / MARGIN * 1e6) as u64);
+    let near = gaps.exceeding((current as f64 / round::MARGIN * 1e6) as u64);
     let expired = scene.all.counters.timer_expired[timer.id()];
-    if p999 * MARGIN <= current as f64 || near.min(expired) < LOWEST_CROWD {
+    if p999 * round::MARGIN <= current as f64 || near.min(expired) < LOWEST_CROWD {
         return None;
     }
     if returns::cut(scene, timer, current).is_some() {
         return None;
     }
     // How much longer the rest is nobody saw: half as long again is a step, not a measurement.
-    let step = (p999 * MARGIN).max(current as f64 * 1.5);
+    let step = (p999 * round::MARGIN).max(current as f64 * 1.5);
     let seconds = round::seconds_up(step).min(most(timer, current));
     let reason = format!(
         "{} resumed after up to {}, close to its end, and {} expired, of which some may have paused for longer",

@@ -16,8 +16,6 @@ use crate::{recording::Distribution, settings, units};
 
 /// Returns that may be chance.
 const FEW: u64 = 3;
-/// Head-room over the gaps that were seen.
-const MARGIN: f64 = 1.25;
 
 /// How many connections the timer is seen to have cut, by their return within [`most`] after their last packet;
 /// `None` if that cannot be seen.
@@ -59,7 +57,7 @@ pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, Stri
     }
     let earlier = returns.count() - within - returns.exceeding(micros(most));
     let longest = returns.at_rank(earlier + within - spared.min(within - 1)) as f64 / 1e6;
-    let seconds = round::seconds_up(longest * MARGIN).min(most);
+    let seconds = round::seconds_up(longest * round::MARGIN).min(most);
     if seconds <= current {
         return None;
     }

@@ -234,6 +234,7 @@ fn setting(scene: &Scene<'_>, name: Name, current: u64, to: u64, reason: String)
             harm_upper_95: None,
             max_gap_s: None,
             worst_stratum: None,
+            idle: 0,
             outlasting: None,
         },
         entries_saved: 0,

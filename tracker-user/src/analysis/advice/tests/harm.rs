@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tracker_common::{Proto, State, Timer, histogram::index, layout::PortKey};
+use tracker_common::{Loss, Proto, State, Timer, histogram::index, layout::PortKey};
 
 use super::{Random, find};
 use crate::{
@@ -86,7 +86,9 @@ fn a_small_port_blocks_only_with_what_was_seen() {
     assert_eq!(established(&mut database(silent)).recommended, 600);
     let one = vec![port(22, 3, &[(1, 7_000.0)])];
     assert_eq!(established(&mut database(one)).recommended, 9_000);
-    // One of very many may be cut.
+    // Where too few were seen for a bound, none may be cut; of very many one may.
+    let some = vec![port(22, 20_000, &[(2, 7_000.0)])];
+    assert_eq!(established(&mut database(some)).recommended, 9_000);
     let many = vec![port(22, 500_000, &[(1, 7_000.0)])];
     assert_eq!(established(&mut database(many)).recommended, 600);
 }
@@ -99,7 +101,8 @@ fn a_port_that_pauses_too_long_keeps_the_timer() {
     assert_eq!(it.action, Action::Keep);
     assert_eq!(
         it.reason,
-        "port 5432: 9 of 50 connections paused longer than 10 m"
+        "port 5432: 9 of 50 connections paused longer than 10 m, \
+         and a watch of 1 d is too short to justify what that needs"
     );
 }
 
@@ -187,6 +190,84 @@ fn harm_and_saving_are_those_of_every_single_gap() {
             assert!((it.entries_saved - saved).abs() <= 1, "{value}");
         }
     }
+}
+
+#[test]
+fn a_small_port_that_is_named_does_not_hide_what_a_large_one_loses() {
+    let small = port(9, 3, &[(3, 7_000.0)]);
+    let large = port(5_432, 40_000, &[(400, 7_000.0)]);
+    let recording = database(vec![small, large]).recording(DAY);
+    let name = Name::Timer(Timer::TcpEstablished);
+    let value = Assignment { name, value: 3_600 };
+    let answer = whatif(&[recording], &[value], None);
+    let harm = answer.settings[0].harm.as_ref().unwrap();
+    assert_eq!(harm.worst_stratum.as_ref().unwrap().port, 9);
+    assert!(
+        (harm.harm_upper_95.unwrap() - 0.011).abs() < 2e-4,
+        "{harm:?}"
+    );
+}
+
+#[test]
+fn a_port_is_one_in_all_recordings() {
+    let one = || database(vec![port(5_432, 20_000, &[(1, 7_000.0)])]).recording(DAY);
+    let name = Name::Timer(Timer::TcpEstablished);
+    let value = Assignment { name, value: 3_600 };
+    let answer = whatif(&[one(), one()], &[value], None);
+    let worst = answer.settings[0]
+        .harm
+        .as_ref()
+        .unwrap()
+        .worst_stratum
+        .clone()
+        .unwrap();
+    assert_eq!((worst.connections, worst.exceedances), (40_000, 2));
+}
+
+#[test]
+fn where_ports_were_lost_none_that_paused_may_be_cut() {
+    let busy = || {
+        let mut source = database(vec![port(443, 900_000, &[])]);
+        source.host().max_gap(Timer::TcpEstablished, 40, 1_800.0);
+        source
+    };
+    assert_eq!(established(&mut busy()).recommended, 600);
+    let mut lossy = busy();
+    lossy.losses.count[Loss::StrataFull.id()] = 3;
+    assert_eq!(established(&mut lossy).recommended, 2_280);
+    lossy.host().set(Timer::TcpEstablished, 2_000);
+    let it = established(&mut lossy);
+    assert_eq!(
+        it.reason,
+        "the ports of 3 long gaps were lost, and 40 connections paused for more than 8 m"
+    );
+}
+
+#[test]
+fn the_worst_of_the_bad_hours_is_named() {
+    let mut source = Synthetic::new();
+    let mut samples = Vec::new();
+    for hour in 1..=10_u64 {
+        source.at = Duration::from_secs(hour * 3_600);
+        let host = source.host();
+        host.insert(Proto::Udp, 100_000);
+        host.expire(State::UdpStream, Timer::UdpStream, 100_000, 130.0);
+        host.max_gap(Timer::UdpStream, 100_000, 10.0);
+        let longer = match hour {
+            3 => 20,
+            5 => 60,
+            _ => 0,
+        };
+        host.max_gap(Timer::UdpStream, longer, 118.0);
+        host.count(9_000);
+        samples.push(source.now());
+    }
+    let plan = plan(&[source.recorded(&samples)], &Request::default());
+    let it = find(&plan, "udp_timeout_stream");
+    assert_eq!(
+        it.reason,
+        "between 4:00 and 5:00 UTC 60 gaps were resumed after more than 1 m 50 s, among 100,060 connections"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod file;
 mod harm;
 mod properties;
 mod raise;
+mod sample;
 mod table;
 
 use tracker_common::{Loss, Proto, State, Timer};
