@@ -196,6 +196,9 @@ pub struct TablePlan {
     pub buckets: u64,
     /// What both take when the table is full.
     pub memory_bytes: u64,
+    /// Predicted peak of the largest namespace, which is what the maximum bounds.
+    #[serde(default)]
+    pub largest_peak: u64,
     /// What the predicted peak of all namespaces together takes, with the buckets.
     #[serde(default)]
     pub memory_peak_bytes: u64,

@@ -49,6 +49,7 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
         max,
         buckets,
         memory_bytes: budget.table(max, buckets),
+        largest_peak: largest,
         memory_peak_bytes: budget.table(peak, buckets),
         current_max: seen.map(|it| it.max),
         current_buckets: seen.map(|it| it.buckets),

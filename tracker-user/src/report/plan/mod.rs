@@ -128,11 +128,18 @@ fn outlook(plan: &Plan) -> String {
         0 => "an unlimited table".to_owned(),
         max => format!("a table of {}", units::grouped(max)),
     };
+    let peak = units::count(plan.predicted.count_peak);
+    let peak = match plan.namespaces.len() {
+        0 | 1 => format!("{peak} at the peak, in {max}"),
+        number => format!(
+            "{peak} at the peak of all {number} namespaces and {} of the largest, each in {max},",
+            units::count(plan.table.largest_peak)
+        ),
+    };
     let mut text = format!(
-        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets that takes {} when full. \
+        "Predicted: {} entries on average, {peak} with {} buckets that takes {} when full. \
          By Little's law {} were there on average during the watch; {} were counted{}.",
         units::count(plan.predicted.count_mean.round() as u64),
-        units::count(plan.predicted.count_peak),
         units::grouped(plan.table.buckets),
         units::bytes(plan.table.memory_bytes),
         units::count(plan.observed.little_mean.round() as u64),
@@ -160,7 +167,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         analysis::advice::{Request, plan},
-        recording::synthetic::Synthetic,
+        recording::synthetic::{Space, Synthetic},
     };
     use tracker_common::{Proto, State, Timer, layout::HistogramId};
 
@@ -181,6 +188,24 @@ pub(super) mod tests {
         host.max_gap(Timer::Udp, 5_000, 29.0);
         host.count(13_000);
         plan(&[source.recording(900)], &Request::default())
+    }
+
+    #[test]
+    fn the_peak_of_all_namespaces_is_not_put_into_the_table_of_one() {
+        let mut source = Synthetic::new();
+        source.namespaces.push(Space::new(9, "blue"));
+        for (namespace, entries) in source.namespaces.iter_mut().zip([4_000, 9_000]) {
+            namespace.insert(Proto::Udp, entries);
+        }
+        let plan = plan(&[source.recording(900)], &Request::default());
+        let text = outlook(&plan);
+        assert!(
+            text.contains(
+                "13,000 at the peak of all 2 namespaces and 9,000 of the largest, \
+                 each in a table of 65,536, with 65,536 buckets"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -168,3 +168,24 @@ fn the_policy_rfc_asks_for_no_less_because_less_was_seen() {
     let it = find(&it, "tcp_timeout_close_wait");
     assert_eq!((it.action, it.recommended), (Action::Raise, 460));
 }
+
+#[test]
+fn where_nobody_is_picked_up_it_is_said_that_cuts_are_not_seen() {
+    let warned = |loose, proto| {
+        let mut source = watched(Timer::TcpEstablished, 0, 0.0, 0);
+        source.host().insert(proto, 100);
+        let name = "nf_conntrack_tcp_loose".to_owned();
+        source.host().sysctls.insert(name, loose);
+        let plan = advised(&mut source, 900);
+        plan.warnings.contains(&Warning::NoPickups)
+    };
+    assert!(warned(0, Proto::Tcp));
+    assert!(!warned(1, Proto::Tcp));
+    assert!(!warned(0, Proto::Udp));
+    // There gaps near the end are all that can be known.
+    let mut source = watched(Timer::TcpCloseWait, 5_000, 59.0, 3_000);
+    let name = "nf_conntrack_tcp_loose".to_owned();
+    source.host().sysctls.insert(name, 0);
+    let it = advised(&mut source, 900);
+    assert_eq!(find(&it, "tcp_timeout_close_wait").recommended, 90);
+}
