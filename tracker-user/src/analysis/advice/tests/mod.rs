@@ -1,9 +1,11 @@
 //! Advice on made-up traffic.
 
+mod bound;
 mod file;
 mod harm;
 mod properties;
 mod raise;
+mod replayed;
 mod sample;
 mod table;
 
