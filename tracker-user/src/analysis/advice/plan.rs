@@ -152,7 +152,8 @@ pub struct Evidence {
     /// count for the bound.
     #[serde(default)]
     pub idle: u64,
-    /// What is known of gaps longer than the timer is now; `None` if it let nothing expire.
+    /// What is known of gaps longer than the timer is now; `None` if it let nothing expire, or if nobody can be seen to
+    /// come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlasting: Option<Outlasting>,
 }

@@ -26,8 +26,12 @@ pub fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<u64> {
     let most = most(timer, current);
     if is_tcp(timer) {
         // Who is picked up in the middle of a connection is no other one. Where that is not allowed, nobody is.
-        let returns = scene.all.histogram(HistogramId::Return(timer));
-        return (!scene.is_strict()).then(|| within(returns, current, most));
+        let returns = within(
+            scene.all.histogram(HistogramId::Return(timer)),
+            current,
+            most,
+        );
+        return (returns > 0 || !scene.is_strict()).then_some(returns);
     }
     let mut graves = Vec::new();
     let (mut soon, mut late) = (0, 0);
@@ -74,13 +78,13 @@ pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, Stri
 }
 
 /// Between which shares of the gaps under a timer are longer than it and end with another packet: of those that it
-/// ended some came back, and of the others nobody knows. `None` if it ended none.
+/// ended some came back, and of the others nobody knows. `None` if it ended none, or if nobody can be seen to come back.
 pub fn outlasting(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Outlasting> {
     let expired = scene.all.counters.timer_expired[timer.id()];
     if expired == 0 {
         return None;
     }
-    let returned = cut(scene, timer, current).unwrap_or(0).min(expired);
+    let returned = cut(scene, timer, current)?.min(expired);
     let resumed = scene.all.histogram(HistogramId::Gap(timer));
     let idle = scene.all.histogram(HistogramId::Idle(timer));
     let most = survival(resumed, idle, expired);

@@ -51,29 +51,48 @@ fn connections_that_came_back_raise_the_timer() {
 fn ports_that_are_given_again_raise_no_timer() {
     // A resolver's clients ask from one of so many ports, so that each question meets an expired one's port
     // sooner or later, unless newer graves have taken the place of its own.
-    let raised = |seed, rate: f64, watch: f64, reuse: f64| {
-        let mut random = Random(seed);
-        let expired = (rate * watch) as u64;
-        let mut source = watched(Timer::Udp, expired, 2.0, expired);
-        for _ in 0..expired {
-            let last = watch * random.next();
-            let age = -reuse * random.next().ln();
-            let lies = -(grave::GRAVES as f64) / rate * random.next().ln();
-            if age < lies && last + 30.0 + age < watch {
-                comes_back(&mut source, Timer::Udp, 30.0 + age);
-            }
-        }
-        let plan = advised(&mut source, watch as u64);
-        find(&plan, "udp_timeout").action == Action::Raise
-    };
+    let raised = |seed, rate, watch, reuse| reused(seed, rate, watch, reuse, 0.0);
     // One of a hundred is what chance may do.
-    let few = (0..100).filter(|&seed| raised(seed, 9.0, 900.0, 3_000.0));
+    let few = (0..100).filter(|&seed| raised(seed, 9.0, 900.0, 3_000.0) != Action::Keep);
     assert!(few.count() <= 3);
     for (rate, watch) in [(10.0, 86_400.0), (200.0, 900.0), (300.0, 3_600.0)] {
         for (seed, reuse) in [(1, 300.0), (2, 3_000.0), (3, 30_000.0)] {
-            assert!(!raised(seed, rate, watch, reuse), "{rate} {watch} {reuse}");
+            let action = raised(seed, rate, watch, reuse);
+            assert_ne!(action, Action::Raise, "{rate} {watch} {reuse}");
         }
     }
+}
+
+#[test]
+fn connections_that_pause_are_told_from_ports_that_are_given_again() {
+    for (rate, watch) in [(10.0, 86_400.0), (200.0, 900.0), (300.0, 3_600.0)] {
+        for (seed, reuse) in [(2, 3_000.0), (3, 30_000.0)] {
+            let action = reused(seed, rate, watch, reuse, 0.02);
+            assert_eq!(action, Action::Raise, "{rate} {watch} {reuse}");
+        }
+    }
+}
+
+/// What becomes of udp_timeout where so many expire a second in so long a watch, a share of which goes on within a
+/// minute, and the ports of the others are given again after so long on average.
+fn reused(seed: u64, rate: f64, watch: f64, reuse: f64, cut: f64) -> Action {
+    let mut random = Random(seed);
+    let expired = (rate * watch) as u64;
+    let mut source = watched(Timer::Udp, expired, 2.0, expired);
+    for _ in 0..expired {
+        let last = watch * random.next();
+        let age = if random.next() < cut {
+            60.0 * random.next()
+        } else {
+            -reuse * random.next().ln()
+        };
+        let lies = -(grave::GRAVES as f64) / rate * random.next().ln();
+        if age < lies && last + 30.0 + age < watch {
+            comes_back(&mut source, Timer::Udp, 30.0 + age);
+        }
+    }
+    let plan = advised(&mut source, watch as u64);
+    find(&plan, "udp_timeout").action
 }
 
 #[test]
@@ -182,6 +201,15 @@ fn where_nobody_is_picked_up_it_is_said_that_cuts_are_not_seen() {
     assert!(warned(0, Proto::Tcp));
     assert!(!warned(1, Proto::Tcp));
     assert!(!warned(0, Proto::Udp));
+    let mut strict = watched(Timer::TcpCloseWait, 5_000, 2.0, 100);
+    let name = "nf_conntrack_tcp_loose".to_owned();
+    strict.host().sysctls.insert(name, 0);
+    let plan = advised(&mut strict, 900);
+    // Nobody came back, and nobody could.
+    assert_eq!(
+        find(&plan, "tcp_timeout_close_wait").evidence.outlasting,
+        None
+    );
     // There gaps near the end are all that can be known.
     let mut source = watched(Timer::TcpCloseWait, 5_000, 59.0, 3_000);
     let name = "nf_conntrack_tcp_loose".to_owned();
