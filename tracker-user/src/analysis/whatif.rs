@@ -183,7 +183,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment) -> Tried {
         Some(why) => (false, Some(why.clone())),
         None if !seen => (false, Some("no connection was seen under it".to_owned())),
         None if Sample::of(scene, timer, value).is_empty() => {
-            (false, Some(sample::too_short(scene, value)))
+            (false, Some(sample::too_short(scene, timer, value)))
         }
         None => (true, None),
     };

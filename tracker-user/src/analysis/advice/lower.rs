@@ -85,7 +85,7 @@ impl<'a, 'b> Search<'a, 'b> {
         }
         let sample = Sample::of(scene, timer, seconds);
         if sample.is_empty() {
-            return Err(too_short(scene, seconds));
+            return Err(too_short(scene, timer, seconds));
         }
         if !is_enough(&sample) {
             let length = units::whole((seconds as f64 * LONG) as u64);

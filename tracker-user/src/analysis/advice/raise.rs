@@ -1,6 +1,6 @@
 //! What speaks for a longer timer: it cuts living connections, or a standard asks for more.
 
-use tracker_common::{Proto, Timer};
+use tracker_common::{Proto, Timer, layout::HistogramId};
 
 use super::{
     Policy, policy,
@@ -34,10 +34,10 @@ fn returned(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
 
 /// Gaps crowd the timeout of a timer that lets entries expire of which nobody can see whether they come back.
 fn crowded(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
-    let gaps = scene.max_gaps(timer);
+    let gaps = scene.set_to(timer, current, HistogramId::MaxGap(timer));
     let p999 = gaps.quantile_us(0.999) as f64 / 1e6;
     let near = gaps.exceeding((current as f64 / round::MARGIN * 1e6) as u64);
-    let expired = scene.all.counters.timer_expired[timer.id()];
+    let expired = scene.expired_at(timer, current);
     if p999 * round::MARGIN <= current as f64 || near.min(expired) < LOWEST_CROWD {
         return None;
     }

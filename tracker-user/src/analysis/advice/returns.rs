@@ -80,14 +80,14 @@ pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, Stri
 /// Between which shares of the gaps under a timer are longer than it and end with another packet: of those that it
 /// ended some came back, and of the others nobody knows. `None` if it ended none, or if nobody can be seen to come back.
 pub fn outlasting(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Outlasting> {
-    let expired = scene.all.counters.timer_expired[timer.id()];
+    let expired = scene.expired_at(timer, current);
     if expired == 0 {
         return None;
     }
     let returned = cut(scene, timer, current)?.min(expired);
-    let resumed = scene.all.histogram(HistogramId::Gap(timer));
-    let idle = scene.all.histogram(HistogramId::Idle(timer));
-    let most = survival(resumed, idle, expired);
+    let resumed = scene.set_to(timer, current, HistogramId::Gap(timer));
+    let idle = scene.set_to(timer, current, HistogramId::Idle(timer));
+    let most = survival(&resumed, &idle, expired);
     // Millionths are exact enough, and a program that reads them back reads the same.
     let share = |it: f64| (it * 1e6).round() / 1e6;
     Some(Outlasting {

@@ -181,10 +181,11 @@ fn witnesses<'a>(scene: &Scene<'a>, timer: Timer, seconds: u64) -> impl Iterator
 }
 
 /// Why no watch tells of a value: how long they were, and how long they would have to be.
-pub fn too_short(scene: &Scene<'_>, seconds: u64) -> String {
+pub fn too_short(scene: &Scene<'_>, timer: Timer, seconds: u64) -> String {
+    let longest = witnesses(scene, timer, seconds).map(|it| it.seconds);
     format!(
         "the watch lasted {}: it takes {} to justify {}",
-        units::seconds(scene.all.longest),
+        units::seconds(longest.fold(0.0, f64::max)),
         units::whole((seconds as f64 * LONG) as u64),
         units::whole(seconds)
     )

@@ -208,6 +208,22 @@ impl<'a> Scene<'a> {
         seconds.saturating_mul(1_000_000).saturating_add(tick_us)
     }
 
+    /// A histogram of all namespaces in which a timer has this value.
+    pub fn set_to(&self, timer: Timer, value: u64, id: HistogramId) -> Distribution {
+        let mut sum = Distribution::default();
+        for watch in self.watches(timer).filter(|it| it.value == value) {
+            sum.merge(watch.histogram(id));
+        }
+        sum
+    }
+
+    /// Entries that a timer let expire where it has this value.
+    pub fn expired_at(&self, timer: Timer, value: u64) -> u64 {
+        let watches = self.watches(timer).filter(|it| it.value == value);
+        let expired = watches.map(|it| it.expired(timer));
+        expired.fold(0, u64::saturating_add)
+    }
+
     /// Longest resumed gaps, of each entry that was seen under a timer.
     pub fn max_gaps(&self, timer: Timer) -> &Distribution {
         self.all.histogram(HistogramId::MaxGap(timer))

@@ -3,7 +3,10 @@
 use tracker_common::{Proto, State, Timer, grave, layout::HistogramId};
 
 use super::{Random, advised, asked, find};
-use crate::{analysis::advice::*, recording::synthetic::Synthetic};
+use crate::{
+    analysis::advice::*,
+    recording::synthetic::{Space, Synthetic},
+};
 
 /// So many connections under a timer with this longest gap, and so many that it let expire.
 fn watched(timer: Timer, connections: u64, gap: f64, expired: u64) -> Synthetic {
@@ -216,4 +219,18 @@ fn where_nobody_is_picked_up_it_is_said_that_cuts_are_not_seen() {
     source.host().sysctls.insert(name, 0);
     let it = advised(&mut source, 900);
     assert_eq!(find(&it, "tcp_timeout_close_wait").recommended, 90);
+}
+
+#[test]
+fn gaps_under_a_longer_timer_elsewhere_crowd_no_shorter_one() {
+    let mut source = watched(Timer::Icmp, 50_000, 2.0, 3_000);
+    source.namespaces.push(Space::new(9, "blue"));
+    let blue = &mut source.namespaces[1];
+    blue.set(Timer::Icmp, 300);
+    blue.insert(Proto::Icmp, 5_000);
+    blue.max_gap(Timer::Icmp, 5_000, 200.0);
+    blue.expire(State::Icmp, Timer::Icmp, 100, 300.0);
+    let plan = advised(&mut source, 3_600);
+    let it = find(&plan, "icmp_timeout");
+    assert_eq!((it.current, it.action), (30, Action::Keep), "{}", it.reason);
 }
