@@ -1,7 +1,8 @@
 //! The lowest value of a timer that the evidence and the policy allow.
 //!
 //! Values are tried upwards from the floor. Harm of one is the share of connections with a longer resumed gap; its
-//! 95 % bound must not be above `max_harm`, with head-room, for all connections together, for each port and for each hour.
+//! 95 % bound must not be above `max_harm`, with head-room, for all connections together, for each port and for each
+//! hour.
 
 use tracker_common::Timer;
 
@@ -34,20 +35,22 @@ pub fn verdict(scene: &Scene<'_>, timer: Timer, current: u64) -> Result<Verdict,
                 reason: search.reason(seconds),
             });
         };
+        let asked = round::seconds_up(least.max(seconds + 1) as f64);
         // What can tell of more asks for less, perhaps.
-        let least = least.min(search.sample.until()).max(seconds + 1);
-        let next = round::seconds_up(least as f64);
+        let until = search.sample.until().max(seconds + 1);
+        let next = asked.min(round::seconds_up(until as f64));
         if next >= current {
             return Err(search.held);
         }
-        if next >= search.sample.until() {
-            let fewer = Search::new(scene, timer, next).map_err(|_| {
-                format!(
-                    "{}, and a watch of {} is too short to justify what that needs",
-                    search.held,
-                    units::seconds(scene.all.longest)
-                )
-            })?;
+        if next >= until {
+            let Ok(fewer) = Search::new(scene, timer, next) else {
+                // Nor can anything tell of what is asked for.
+                let why = Search::new(scene, timer, asked).err();
+                let why = why.filter(|_| asked < current);
+                return Err(
+                    why.map_or(search.held.clone(), |why| format!("{}; {why}", search.held))
+                );
+            };
             search = Search {
                 held: search.held,
                 idle: search.idle,

@@ -78,7 +78,8 @@ pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, Stri
 }
 
 /// Between which shares of the gaps under a timer are longer than it and end with another packet: of those that it
-/// ended some came back, and of the others nobody knows. `None` if it ended none, or if nobody can be seen to come back.
+/// ended some came back, and of the others nobody knows. `None` if it ended none, or if nobody can be seen to come
+/// back.
 pub fn outlasting(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Outlasting> {
     let expired = scene.expired_at(timer, current);
     if expired == 0 {

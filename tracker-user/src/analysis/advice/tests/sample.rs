@@ -67,8 +67,8 @@ fn who_was_idle_at_the_end_may_go_on_unless_such_ones_expire() {
     assert_eq!(it.action, Action::Keep);
     assert_eq!(
         it.reason,
-        "200 connections were idle for more than 10 m when the watch ended, and may go on, \
-         and a watch of 8 h is too short to justify what that needs"
+        "200 connections were idle for more than 10 m when the watch ended, and may go on; \
+         the watch lasted 8 h: it takes 8 h 30 m to justify 2 h 50 m"
     );
     // 3 of 5,000 at most go on of those that are idle for so long.
     let it = established(&[pool(5_000)]);
@@ -117,7 +117,9 @@ fn an_hour_that_asks_for_more_asks_for_a_longer_watch() {
     );
     assert!(
         it.reason
-            .ends_with("a watch of 2 h is too short to justify what that needs")
+            .ends_with("; the watch lasted 2 h: it takes 2 h 3 m to justify 41 m"),
+        "{}",
+        it.reason
     );
     assert_eq!(watched(6).recommended, 3_120);
 }
