@@ -1,4 +1,4 @@
-//! The course of the entry count: mean, peak, quantile and dispersion.
+//! The course of the entry count: mean, peak, quantile; and how bursty its arrivals are.
 
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ struct Step {
     mean: f64,
     peak: u64,
     inserted: u64,
-    destroyed: u64,
     /// The watch of another recording begins here.
     first: bool,
 }
@@ -39,7 +38,6 @@ impl Course {
                     mean: 0.0,
                     peak: 0,
                     inserted: 0,
-                    destroyed: 0,
                     first,
                 };
                 (false, step)
@@ -55,7 +53,6 @@ impl Course {
                 step.peak = step.peak.saturating_add(peak);
             }
             step.inserted = step.inserted.saturating_add(sample.inserted);
-            step.destroyed = step.destroyed.saturating_add(sample.destroyed);
         }
         Self {
             steps: steps
@@ -118,42 +115,65 @@ impl Course {
             .fold(0.0, f64::max)
     }
 
-    /// How much more the count varies than independent arrivals would make it: the variance of its
-    /// increments over the events in them, at least 1.
+    /// How much more arrivals vary than independent ones do: the variance of their number in a window over its mean,
+    /// at least 1 (Cox and Lewis, "The statistical analysis of series of events", 1966). `window` should be about an
+    /// entry's life: bursts show best at that scale.
     ///
-    /// In M/G/∞ the increment over a window that is short against an entry's life is the
-    /// difference of two Poisson numbers, so its variance is inserts + deaths (Eick, Massey and
-    /// Whitt, "The physics of the Mt/G/∞ queue", 1993). `window` should be about an entry's life:
-    /// bursts show best at that scale.
+    /// The variance is that of the difference of neighbouring windows (von Neumann, "Distribution of the ratio of the
+    /// mean square successive difference to the variance", 1941): the slow course of a day is in the peak already. Only
+    /// arrivals count, since the kernel removes what has expired in heaps.
     #[must_use]
     pub fn dispersion(&self, window: f64) -> f64 {
-        let mut increments = Vec::new();
-        let mut events = 0.0;
-        let mut time = 0.0;
-        let mut begin: Option<f64> = None;
-        let mut inside = 0.0;
-        for step in &self.steps {
-            let Some(from) = begin.filter(|_| !step.first) else {
-                (begin, time, inside) = (Some(step.mean), 0.0, 0.0);
-                continue;
-            };
-            time += step.seconds;
-            inside += (step.inserted + step.destroyed) as f64;
-            if time >= window {
-                increments.push(step.mean - from);
-                events += inside;
-                (begin, time, inside) = (Some(step.mean), 0.0, 0.0);
-            }
-        }
+        let windows = self.windows(window);
+        let time: f64 = windows.iter().map(|it| it.seconds).sum();
+        let inserted: f64 = windows.iter().map(|it| it.inserted).sum();
+        let rate = inserted / time.max(f64::MIN_POSITIVE);
+        let pairs = windows.windows(2).filter(|it| !it[1].first);
+        let ratios: Vec<f64> = pairs
+            .map(|it| {
+                let difference = it[1].inserted / it[1].seconds - it[0].inserted / it[0].seconds;
+                // Of independent arrivals, the variance of that difference.
+                difference.powi(2) / (rate / it[0].seconds + rate / it[1].seconds)
+            })
+            .collect();
         // A variance of a handful of numbers says nothing.
-        if increments.len() < 10 || events <= 0.0 {
+        if ratios.len() < 10 || inserted <= 0.0 {
             return 1.0;
         }
-        let number = increments.len() as f64;
-        let mean = increments.iter().sum::<f64>() / number;
-        let squares: f64 = increments.iter().map(|it| (it - mean).powi(2)).sum();
-        (squares / (number - 1.0) / (events / number)).max(1.0)
+        (ratios.iter().sum::<f64>() / ratios.len() as f64).max(1.0)
     }
+
+    /// Arrivals in windows of at least this length, as many whole ones as there are.
+    fn windows(&self, length: f64) -> Vec<Window> {
+        let mut windows = Vec::new();
+        let empty = |first| Window {
+            seconds: 0.0,
+            inserted: 0.0,
+            first,
+        };
+        let mut now = empty(true);
+        for step in &self.steps {
+            if step.first {
+                now = empty(true);
+            }
+            now.seconds += step.seconds;
+            now.inserted += step.inserted as f64;
+            if now.seconds > 0.0 && now.seconds >= length {
+                windows.push(now);
+                now = empty(false);
+            }
+        }
+        windows
+    }
+}
+
+/// Intervals together.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    seconds: f64,
+    inserted: f64,
+    /// The first one of a watch.
+    first: bool,
 }
 
 #[cfg(test)]
@@ -168,7 +188,6 @@ mod tests {
             mean,
             peak,
             inserted,
-            destroyed: inserted,
             first: false,
         }
     }
@@ -194,14 +213,50 @@ mod tests {
 
     #[test]
     fn bursts_are_seen_and_steady_traffic_is_not_called_bursty() {
-        // ±10 at 200 events a second is what chance makes of it; ±200 is not.
-        let swing = |by: f64| Course {
+        let swing = |by: u64| Course {
             steps: (0..100)
-                .map(|i| step(1_000.0 + by * f64::from(i % 2), 100))
+                .map(|i| step(1_000.0, 100 + by * (i % 2)))
                 .collect(),
         };
-        assert!((swing(10.0).dispersion(1.0) - 1.0).abs() < 1e-9);
-        assert!(swing(200.0).dispersion(1.0) > 100.0);
+        // A difference of 14 between windows of a hundred is what chance makes of it; 200 is not.
+        assert!(swing(14).dispersion(1.0) <= 1.0);
+        assert!((swing(200).dispersion(1.0) - 100.0).abs() < 1e-9);
+        // At another scale nothing is left of it.
+        assert!(swing(200).dispersion(2.0) <= 1.0);
+    }
+
+    #[test]
+    fn what_the_collector_heaps_up_and_the_hours_bring_is_no_burst() {
+        // The count falls at once when the collector comes, every 20 s.
+        let saw = |at: u32| step(1_000.0 + f64::from(at % 20) * 100.0, 100);
+        let course = Course {
+            steps: (0..200).map(saw).collect(),
+        };
+        assert!(course.dispersion(5.0) <= 1.0);
+        // From ten a second in the night to a thousand at noon and back.
+        let day = (0..2_000_u64).map(|at| step(1_000.0, 10 + at.min(2_000 - at)));
+        let course = Course {
+            steps: day.collect(),
+        };
+        assert!(course.dispersion(5.0) < 1.1);
+    }
+
+    #[test]
+    fn windows_of_unequal_length_and_another_watch_are_no_burst() {
+        let long = Step {
+            seconds: 10.0,
+            ..step(1_000.0, 1_000)
+        };
+        let mut steps = Vec::new();
+        for _ in 0..20 {
+            steps.extend([long, step(1_000.0, 100)]);
+        }
+        let busy = |at: u64| Step {
+            first: at == 0,
+            ..step(9_000.0, 9_000)
+        };
+        steps.extend((0..20).map(busy));
+        assert!(Course { steps }.dispersion(1.0) <= 1.0);
     }
 
     proptest! {

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::{
     advice::{
-        Evidence, FloodKind, Predicted, Request, Warning, flood, harm,
+        Evidence, FloodKind, Predicted, Request, Warning, doubts, flood, harm,
         memory::Budget,
+        sample::{self, Sample},
         scene::Scene,
         table::{self, chain},
-        timer::saved,
     },
     forecast::forecast,
 };
@@ -132,7 +132,7 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
         settings: settings.iter().map(|it| tried(&scene, it, &then)).collect(),
         now: side(forecast.now, forecast.largest_now.1, &[]),
         then,
-        warnings: scene.warnings(),
+        warnings: doubts::warnings(&scene),
     }
 }
 
@@ -194,17 +194,15 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
         };
     };
     let current = scene.current(timer);
-    let longest = scene.all.longest;
     let lower = current.is_none_or(|it| value < it);
     let seen = scene.max_gaps(timer).count() > 0;
     let (told, remark) = match &scene.blocked {
         _ if !lower => (false, None),
         Some(why) => (false, Some(why.clone())),
         None if !seen => (false, Some("no connection was seen under it".to_owned())),
-        None if longest < value as f64 => (
-            true,
-            Some("the watch was shorter than the value: longer gaps were not seen".to_owned()),
-        ),
+        None if Sample::of(scene, timer, value).is_empty() => {
+            (false, Some(sample::too_short(scene, timer, value)))
+        }
         None => (true, None),
     };
     Tried {
@@ -213,9 +211,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
         value,
         harm: told.then(|| harm::evidence(scene, timer, value)),
         remark,
-        entries_saved: current.map_or(0, |current| {
-            saved(scene.expiries(timer), current, value).round() as i64
-        }),
+        entries_saved: scene.saved(timer, value).round() as i64,
         is_timer: true,
     }
 }

@@ -83,7 +83,7 @@ fn old_names(plan: &Plan, root: &Root) -> Option<Warning> {
     }
     let lines: Vec<String> = legacy::find(root)
         .into_iter()
-        .map(|it| format!("/{}:{}: {} is {} now", it.file, it.line, it.old, it.new))
+        .map(|it| format!("{}:{}: {} is {} now", it.file, it.line, it.old, it.new))
         .collect();
     (!lines.is_empty()).then_some(Warning::Legacy(lines))
 }
@@ -104,5 +104,34 @@ fn factor(text: &str) -> Result<f64, String> {
         _ => Err(
             "not a factor from 1 to 1000. Give for example 1.5 for half as much again".to_owned(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_names_stand_in_files_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("etc")).unwrap();
+        let write =
+            |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+        write("etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+        write(
+            "etc/rc.local",
+            "#!/bin/sh\nsysctl -w net.ipv4.ip_conntrack_max=65536\n",
+        );
+        let root = Root::at(folder.path());
+        let mut plan = advice::plan(&[], &Request::default());
+        assert_eq!(old_names(&plan, &root), None);
+        plan.machine.id = machine::identity(&root);
+        let said = old_names(&plan, &root).unwrap().to_string();
+        assert!(
+            said.contains(
+                "/etc/rc.local:2: net.ipv4.ip_conntrack_max is net.netfilter.nf_conntrack_max now"
+            ) && !said.contains("//"),
+            "{said}"
+        );
     }
 }

@@ -40,7 +40,7 @@ const LONGEST: u64 = 1 << 20;
 /// An old name in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Legacy {
-    /// The file, below the machine's root.
+    /// The file, as a path from the machine's root: `/etc/rc.local`.
     pub file: String,
     /// Line, from 1.
     pub line: usize,

@@ -41,12 +41,16 @@ impl Rest {
 }
 
 impl Recording {
-    /// Resumed gaps under a timer that were longer than `micros`, of all namespaces: how many, by the
+    /// Resumed gaps under a timer, of all namespaces, of the intervals in which one was longer than `micros`, by the
     /// beginning of the interval in which they ended.
     ///
     /// # Errors
     /// When the file cannot be read any more, with SQLite's word for it.
-    pub fn gaps_beyond(&self, timer: Timer, micros: u64) -> Result<Vec<(Duration, u64)>, String> {
+    pub fn gaps_beyond(
+        &self,
+        timer: Timer,
+        micros: u64,
+    ) -> Result<Vec<(Duration, Distribution)>, String> {
         let connection = self.rest.0.lock().unwrap_or_else(PoisonError::into_inner);
         read(&connection, timer, micros).map_err(|error| error.to_string())
     }
@@ -106,7 +110,7 @@ fn read(
     connection: &Connection,
     timer: Timer,
     micros: u64,
-) -> rusqlite::Result<Vec<(Duration, u64)>> {
+) -> rusqlite::Result<Vec<(Duration, Distribution)>> {
     // What has no gap that is long enough is not even unpacked.
     let mut select = connection.prepare_cached(
         "SELECT started_us, difference, histogram.sum_us, histogram.max_us
@@ -122,7 +126,7 @@ fn read(
         let gaps = blob::decode(bytes, sum.cast_unsigned(), max.cast_unsigned())
             .ok_or_else(|| schema::damaged("gaps of an interval that are no histogram"))?;
         let started = Duration::from_micros(started.cast_unsigned());
-        found.push((started, gaps.exceeding(micros)));
+        found.push((started, gaps));
     }
     Ok(found)
 }

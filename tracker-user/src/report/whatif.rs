@@ -72,6 +72,13 @@ fn harm(it: &Tried) -> String {
             ));
         }
     }
+    let idle = it.harm.as_ref().map_or(0, |harm| harm.idle);
+    if idle > 0 {
+        parts.push(format!(
+            "{} idle for longer when the watch ended",
+            units::plural(idle, "entry was", "entries were")
+        ));
+    }
     parts.extend(it.remark.clone());
     if parts.is_empty() && it.is_timer {
         parts.push("none: it is not shorter".to_owned());
@@ -133,7 +140,7 @@ fn filling(it: &Filling) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tracker_common::{Proto, State, Timer};
+    use tracker_common::{Proto, State, Timer, layout::HistogramId};
 
     use super::*;
     use crate::{analysis::whatif::whatif, recording::synthetic::Synthetic};
@@ -181,6 +188,26 @@ mod tests {
         );
         let text = table(&answer(&["max=0"]), Style::default());
         assert!(text.contains("unbounded"), "{text}");
+    }
+
+    #[test]
+    fn who_was_idle_at_the_end_is_told_beside_the_bound() {
+        let mut source = Synthetic::new();
+        let host = source.host();
+        host.insert(Proto::Tcp, 90_000);
+        host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 80_000, 120.0);
+        host.max_gap(Timer::TcpTimeWait, 90_000, 0.0);
+        for _ in 0..7_000 {
+            let idle = host.histogram(HistogramId::Idle(Timer::TcpTimeWait));
+            idle.add(100_000_000);
+        }
+        let value = "tcp_timeout_time_wait=60".parse().unwrap();
+        let text = table(
+            &whatif(&[source.recording(900)], &[value], None),
+            Style::default(),
+        );
+        let told = "at most 3.9e-5; 7,000 entries were idle for longer when the watch ended";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

@@ -11,24 +11,40 @@ const CONFIDENCE: f64 = 0.95;
 /// 3/trials; with no trials nothing is known, and it is 1.
 #[must_use]
 pub fn upper_95(hits: u64, trials: u64) -> f64 {
-    if hits >= trials {
+    upper_95_of(hits as f64, trials)
+}
+
+/// The same where hits are not whole, since some are only likely: between those of the whole numbers beside.
+#[must_use]
+pub fn upper_95_of(hits: f64, trials: u64) -> f64 {
+    let missed = trials as f64 - hits;
+    if missed <= 0.0 {
         return 1.0;
     }
-    if hits == 0 {
+    if hits <= 0.0 {
         return -(f64::ln(1.0 - CONFIDENCE) / trials as f64).exp_m1();
     }
-    let (a, b) = (hits as f64 + 1.0, (trials - hits) as f64);
     // The quantile lies above the share itself. Halving is slow and cannot go astray.
-    let (mut low, mut high) = (hits as f64 / trials as f64, 1.0);
+    let (mut low, mut high) = (hits / trials as f64, 1.0);
     for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if beta_reg(a, b, middle) < CONFIDENCE {
+        let middle = f64::midpoint(low, high);
+        if beta_reg(hits + 1.0, missed, middle) < CONFIDENCE {
             low = middle;
         } else {
             high = middle;
         }
     }
     high
+}
+
+/// Whether [`upper_95_of`] is not above a limit between 0 and 1.
+#[must_use]
+pub fn holds(hits: f64, trials: u64, limit: f64) -> bool {
+    let missed = trials as f64 - hits;
+    if hits <= 0.0 {
+        return trials >= trials_needed(limit);
+    }
+    missed > 0.0 && beta_reg(hits + 1.0, missed, limit) >= CONFIDENCE
 }
 
 /// Lower bound of a probability after `hits` of `trials`, with this confidence: the counterpart of
@@ -127,6 +143,11 @@ mod tests {
             prop_assert!(bound <= 1.0 && bound >= hits as f64 / trials as f64);
             prop_assert!(upper_95(hits, trials + more) <= bound + 1e-12);
             prop_assert!(upper_95(hits + 1, trials) + 1e-12 >= bound);
+            let between = upper_95_of(hits as f64 + 0.5, trials);
+            prop_assert!(between + 1e-12 >= bound && between <= upper_95(hits + 1, trials) + 1e-12);
+            for limit in [bound * 0.999, bound * 1.001].into_iter().filter(|&it| it < 1.0) {
+                prop_assert_eq!(holds(hits as f64, trials, limit), bound <= limit);
+            }
         }
 
         #[test]

@@ -53,20 +53,15 @@ pub fn warnings(scene: &Scene<'_>, timers: &[(Timer, Setting)], sizes: &[Setting
     }
     let lowered = |it: &&&(Timer, Setting)| it.1.action == Action::Lower;
     let mut lowered = changes.iter().filter(lowered).copied();
-    if lowered.clone().any(|(timer, it)| {
+    if lowered.any(|(timer, it)| {
         *timer == Timer::TcpEstablished && it.recommended < KEEPALIVE && it.current >= KEEPALIVE
     }) {
         warnings.push(Warning::BelowKeepalive);
     }
-    let strict = scene.all.sysctls.get("nf_conntrack_tcp_loose") == Some(&Some(0));
-    if strict && lowered.any(|(timer, _)| is_tcp(*timer)) {
+    if scene.is_strict() && scene.all.counters.inserts[Proto::Tcp.id()] > 0 {
         warnings.push(Warning::NoPickups);
     }
     warnings
-}
-
-fn is_tcp(timer: Timer) -> bool {
-    timer.name().starts_with(Proto::Tcp.name())
 }
 
 /// Timers of connections that were seen which stay below what RFCs ask of a NAT.

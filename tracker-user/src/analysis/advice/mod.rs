@@ -7,16 +7,21 @@
 //! seconds cut. No evidence means *keep*. Raising harms nobody and costs memory.
 
 pub mod bound;
+pub(super) mod doubts;
 pub mod file;
 pub(super) mod flood;
 mod guard;
 pub(super) mod harm;
 mod interactions;
+mod lower;
 pub(super) mod memory;
 mod plan;
 mod policy;
+mod raise;
 mod returns;
+mod reuse;
 mod round;
+pub(super) mod sample;
 pub(super) mod scene;
 pub(super) mod table;
 pub(super) mod timer;
@@ -26,8 +31,8 @@ mod warning;
 mod tests;
 
 pub use plan::{
-    Action, Basis, Evidence, Flood, FloodKind, Guard, Origin, Place, Plan, Predicted, Setting,
-    TablePlan, WorstStratum,
+    Action, Basis, Evidence, Flood, FloodKind, Guard, Origin, Outlasting, Place, Plan, Predicted,
+    Setting, TablePlan, WorstStratum,
 };
 pub use policy::Policy;
 pub use warning::Warning;
@@ -73,7 +78,7 @@ pub fn plan(recordings: &[Recording], request: &Request) -> Plan {
         .filter_map(|&timer| Some((timer, timer::decide(&scene, timer)?)))
         .collect();
     let sized = table::size(&scene, &timers);
-    let mut warnings = scene.warnings();
+    let mut warnings = doubts::warnings(&scene);
     warnings.extend(sized.warnings);
     warnings.extend(interactions::warnings(&scene, &timers, &sized.settings));
     let mut settings: Vec<Setting> = timers.into_iter().map(|(_, setting)| setting).collect();

@@ -144,13 +144,34 @@ pub struct Evidence {
     pub connections: u64,
     /// Of these, with a resumed gap longer than the value: it would have cut them.
     pub exceedances: u64,
-    /// Upper 95 % bound of their share; `None` where it makes no sense.
+    /// Upper 95 % bound of their share; `None` where it makes no sense, or no watch was long enough to tell.
     pub harm_upper_95: Option<f64>,
     /// Longest resumed gap, in seconds.
     pub max_gap_s: Option<f64>,
     /// The port whose connections the value would have cut the most of; `None` if it would have cut
     /// none, or ports are not known.
     pub worst_stratum: Option<WorstStratum>,
+    /// Entries that were idle for longer than the value when the watch ended, and had not expired: as many as may go on
+    /// count for the bound.
+    #[serde(default)]
+    pub idle: u64,
+    /// What is known of gaps longer than the timer is now; `None` if it let nothing expire, or if nobody can be seen to
+    /// come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlasting: Option<Outlasting>,
+}
+
+/// Gaps that a timer ended: some of them would have gone on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlasting {
+    /// Entries that expired under the timer.
+    pub expired: u64,
+    /// Of these, seen to come back soon, and not by chance.
+    pub returned: u64,
+    /// Least share of all gaps that are longer than the timer and then end with a packet: those that came back.
+    pub least: f64,
+    /// Most: those that expired, by Kaplan and Meier's estimator.
+    pub most: f64,
 }
 
 /// Connections of one destination port in one namespace.
@@ -179,6 +200,9 @@ pub struct TablePlan {
     pub buckets: u64,
     /// What both take when the table is full; `None` if it is unlimited.
     pub memory_bytes: Option<u64>,
+    /// Predicted peak of the largest namespace, which is what the maximum bounds.
+    #[serde(default)]
+    pub largest_peak: u64,
     /// What the predicted peak of all namespaces together takes, with the buckets.
     #[serde(default)]
     pub memory_peak_bytes: u64,

@@ -42,11 +42,15 @@ pub struct Standard {
 pub const fn standard(timer: Timer) -> Option<Standard> {
     let (seconds, why, raises) = match timer {
         Timer::TcpEstablished => (7_440, "RFC 5382 REQ-5 asks for at least 2 h 4 m", true),
-        Timer::TcpSynSent
-        | Timer::TcpSynRecv
-        | Timer::TcpFinWait
-        | Timer::TcpCloseWait
-        | Timer::TcpLastAck => (240, "RFC 5382 REQ-5 asks for at least 4 m", true),
+        // What only begins is a way to fill the table, so less may be set, but is not to be the default.
+        Timer::TcpSynSent | Timer::TcpSynRecv => (
+            240,
+            "RFC 7857 2.1 recommends 4 m for what only begins, and allows less",
+            false,
+        ),
+        Timer::TcpFinWait | Timer::TcpCloseWait | Timer::TcpLastAck => {
+            (240, "RFC 5382 REQ-5 asks for at least 4 m", true)
+        }
         Timer::TcpTimeWait => (240, "RFC 793 keeps TIME_WAIT for 4 m", false),
         Timer::TcpClose => (240, "RFC 7857 2.2 keeps a reset connection for 4 m", false),
         Timer::Udp | Timer::UdpStream => (120, "RFC 4787 REQ-5 asks for at least 2 m", true),
@@ -125,6 +129,19 @@ mod tests {
             assert!(at(Policy::Rfc) >= at(Policy::Balanced), "{timer:?}");
             assert!(at(Policy::Balanced) >= at(Policy::Host), "{timer:?}");
             assert!(at(Policy::Host) >= 1, "{timer:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_may_be_shorter_than_what_closes() {
+        let raises = |timer| standard(timer).is_some_and(|it| it.raises);
+        for timer in [Timer::TcpFinWait, Timer::TcpCloseWait, Timer::TcpLastAck] {
+            assert!(raises(timer), "{timer:?}");
+        }
+        for timer in [Timer::TcpSynSent, Timer::TcpSynRecv] {
+            assert!(!raises(timer), "{timer:?}");
+            // Nor does the policy lower it.
+            assert!(floor(Policy::Rfc, timer).seconds > default_seconds(timer));
         }
     }
 

@@ -3,137 +3,123 @@
 //! The gap of such a connection is known from its return. Of the gaps that nobody saw the end of,
 //! Kaplan and Meier's estimator ("Nonparametric estimation from incomplete observations", 1958)
 //! takes what they tell: they were at least so long.
-//!
-//! Not every return is of the same connection: a client that asks often gives a port to another question sooner
-//! or later. That happens as often long after the expiry as soon after it, while a connection that pauses goes on
-//! soon; so what comes back late tells how much of what comes back soon is chance.
 
-use tracker_common::{Timer, layout::HistogramId};
+use tracker_common::{Proto, Timer, grave, layout::HistogramId};
 
-use super::{bound, harm, policy, round, scene::Scene};
+use super::{
+    Outlasting, harm, policy,
+    reuse::{Graves, more_than_chance},
+    round,
+    scene::Scene,
+};
 use crate::{recording::Distribution, settings, units};
 
 /// Returns that may be chance.
 const FEW: u64 = 3;
-/// Head-room over the gaps that were seen.
-const MARGIN: f64 = 1.25;
 
-/// How sure it must be that returns are more than chance.
-const CONFIDENCE: f64 = 0.99;
-
-/// The value that would have spared the connections that returned, and why; `None` if too few did
-/// for it to matter, or if they may be others.
-pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, String)> {
-    let returns = scene.all.histogram(HistogramId::Return(timer));
-    let expired = scene.all.counters.timer_expired[timer.id()];
+/// How many connections the timer is seen to have cut, by their return within [`most`] after their last packet;
+/// `None` if that cannot be seen.
+pub fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<u64> {
+    if !grave::may_cut(timer) {
+        return None;
+    }
     let most = most(timer, current);
-    let beyond = returns.exceeding(scene.limit_us(most));
-    let within = returns.count() - beyond;
-    let ages = Ages {
-        timeout: current as f64,
-        limit: most as f64,
-        watch: scene.all.longest,
-        expired: expired as f64,
-    };
-    let cut = ages.more_than_chance(within, beyond)?;
+    if is_tcp(timer) {
+        // Who is picked up in the middle of a connection is no other one. Where that is not allowed, nobody is.
+        let returns = within(
+            scene.all.histogram(HistogramId::Return(timer)),
+            current,
+            most,
+        );
+        return (returns > 0 || !scene.is_strict()).then_some(returns);
+    }
+    let mut graves = Vec::new();
+    let (mut soon, mut late) = (0, 0);
+    for watch in scene.watches(timer) {
+        let Some(it) = Graves::of(&watch, timer, current, most) else {
+            continue;
+        };
+        let returns = watch.histogram(HistogramId::Return(timer));
+        soon += within(returns, current, most);
+        late += returns.exceeding(micros(most));
+        graves.push(it);
+    }
+    (!graves.is_empty()).then(|| more_than_chance(&graves, soon, late).unwrap_or(0))
+}
+
+/// The value that would have spared the connections that were cut, and why; `None` if too few were for it to
+/// matter.
+pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, String)> {
+    let cut = cut(scene, timer, current)?;
+    let returns = scene.all.histogram(HistogramId::Return(timer));
+    let most = most(timer, current);
+    let within = within(returns, current, most);
     let connections = scene.max_gaps(timer).count().max(within);
     let spared = harm::allowed(connections, scene.request.max_harm);
     if cut <= spared.max(FEW - 1) {
         return None;
     }
-    let longest = returns.at_rank(within - spared) as f64 / 1e6;
-    let seconds = round::seconds_up(longest * MARGIN).min(most);
+    let earlier = returns.count() - within - returns.exceeding(micros(most));
+    let longest = returns.at_rank(earlier + within - spared.min(within - 1)) as f64 / 1e6;
+    let seconds = round::seconds_up(longest * round::MARGIN).min(most);
     if seconds <= current {
         return None;
     }
+    let beyond = outlasting(scene, timer, current)?;
     let reason = format!(
-        "{} of {} came back after up to {}: it cuts living ones; {} of all gaps are longer than it",
+        "{} of {} came back after up to {}: it cuts living ones; between {} and {} of all gaps are longer than it",
         units::count(cut),
-        units::plural(expired.max(cut), "that expired", "that expired"),
+        units::plural(beyond.expired.max(cut), "that expired", "that expired"),
         units::seconds(longest),
-        units::percent(outlasting(scene, timer)),
+        units::percent(beyond.least),
+        units::percent(beyond.most),
     );
     Some((seconds, reason))
 }
 
-/// How long after their last packet, in seconds, entries can be seen to return: after the timeout, and before the
-/// watch ends, which began at any time before.
-struct Ages {
-    timeout: f64,
-    /// Who returns before this counts as cut.
-    limit: f64,
-    watch: f64,
-    /// Entries that expired.
-    expired: f64,
+/// Between which shares of the gaps under a timer are longer than it and end with another packet: of those that it
+/// ended some came back, and of the others nobody knows. `None` if it ended none, or if nobody can be seen to come
+/// back.
+pub fn outlasting(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Outlasting> {
+    let expired = scene.expired_at(timer, current);
+    if expired == 0 {
+        return None;
+    }
+    let returned = cut(scene, timer, current)?.min(expired);
+    let resumed = scene.set_to(timer, current, HistogramId::Gap(timer));
+    let idle = scene.set_to(timer, current, HistogramId::Idle(timer));
+    let most = survival(&resumed, &idle, expired);
+    // Millionths are exact enough, and a program that reads them back reads the same.
+    let share = |it: f64| (it * 1e6).round() / 1e6;
+    Some(Outlasting {
+        expired,
+        returned,
+        least: share(most * returned as f64 / expired as f64),
+        most: share(most),
+    })
 }
 
-impl Ages {
-    /// How many of those that returned within the limit did not by chance, given how many returned beyond it; `None`
-    /// if all of them may have.
-    fn more_than_chance(&self, within: u64, beyond: u64) -> Option<u64> {
-        let end = self.watch - self.timeout;
-        let limit = self.limit - self.timeout;
-        if within == 0 || limit <= 0.0 || end <= limit {
-            return None;
-        }
-        let chance = self.chance(end, limit, beyond as f64)?;
-        let (soon, late) = (
-            share(chance, end, 0.0, limit),
-            share(chance, end, limit, end),
-        );
-        let returned = within.saturating_add(beyond);
-        if bound::lower(within, returned, CONFIDENCE) <= soon / (soon + late) {
-            return None;
-        }
-        let by_chance = beyond as f64 * soon / late;
-        Some(within.saturating_sub(by_chance.round() as u64))
-    }
-
-    /// The chance of a return in a second that makes so many return beyond the limit; `None` if none does, since so
-    /// many are given again that it is not the entries that return.
-    fn chance(&self, end: f64, limit: f64, beyond: f64) -> Option<f64> {
-        // From none that returns to most that do.
-        let (mut low, mut high) = (1e-9 / end, 1.0 / end);
-        let many = |chance: f64| self.expired * share(chance, end, limit, end);
-        if many(high) < beyond {
-            return None;
-        }
-        for _ in 0..60 {
-            let middle = f64::midpoint(low, high);
-            if many(middle) < beyond {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Some(high)
-    }
+/// How many gaps are longer than one value, or as long, and not longer than another.
+fn within(gaps: &Distribution, from: u64, to: u64) -> u64 {
+    let longer = gaps.exceeding(micros(from).saturating_sub(1));
+    longer - gaps.exceeding(micros(to)).min(longer)
 }
 
-/// Share of the entries, expired at any time of a watch that could see them for `end` seconds, that return by a
-/// chance of so much a second, `from` to `to` seconds after the expiry: the integral of (end - x) / end × chance ×
-/// exp(-chance x), within a thousandth of it, by the midpoints of slices.
-fn share(chance: f64, end: f64, from: f64, to: f64) -> f64 {
-    const SLICES: u32 = 64;
-    let width = (to - from) / f64::from(SLICES);
-    let at = |slice| from + (f64::from(slice) + 0.5) * width;
-    let of = |x: f64| (end - x) / end * chance * f64::exp(-chance * x);
-    (0..SLICES).map(|slice| of(at(slice)) * width).sum()
+const fn micros(seconds: u64) -> u64 {
+    seconds.saturating_mul(1_000_000)
 }
 
 /// The highest value that returns alone justify: what a standard or the kernel's default asks, or
 /// twice what it is now.
-fn most(timer: Timer, current: u64) -> u64 {
+pub fn most(timer: Timer, current: u64) -> u64 {
     let standard = policy::standard(timer).map_or(0, |it| it.floor.seconds);
     let doubled = current.saturating_mul(2);
     standard.max(settings::default_seconds(timer)).max(doubled)
 }
 
-/// Share of the gaps under a timer that are longer than the timer.
-pub fn outlasting(scene: &Scene<'_>, timer: Timer) -> f64 {
-    let resumed = scene.all.histogram(HistogramId::Gap(timer));
-    let idle = scene.all.histogram(HistogramId::Idle(timer));
-    survival(resumed, idle, scene.all.counters.timer_expired[timer.id()])
+/// A timer of TCP.
+pub fn is_tcp(timer: Timer) -> bool {
+    timer.name().starts_with(Proto::Tcp.name())
 }
 
 /// Share of gaps that are longer than the longest that can be seen: of those that end, those that
@@ -168,46 +154,6 @@ mod tests {
         it
     }
 
-    const AGES: Ages = Ages {
-        timeout: 30.0,
-        limit: 120.0,
-        watch: 900.0,
-        expired: 8_000.0,
-    };
-
-    #[test]
-    fn the_share_that_returns_is_its_integral() {
-        // Without an end of the watch it would be exp(-from chance) - exp(-to chance).
-        let (chance, end) = (1.0 / 3_000.0, 1e9);
-        let exact = f64::exp(-90.0 * chance) - f64::exp(-900.0 * chance);
-        assert!((share(chance, end, 90.0, 900.0) / exact - 1.0).abs() < 1e-3);
-        // Of a chance that uses up nobody, it is that of a triangle.
-        let triangle = 1e-9 * 870.0 / 2.0;
-        assert!((share(1e-9, 870.0, 0.0, 870.0) / triangle - 1.0).abs() < 1e-3);
-    }
-
-    #[test]
-    fn ports_that_are_given_again_are_chance() {
-        // Of all ages at which one of them can come back, a fifth are within the limit.
-        assert_eq!(AGES.more_than_chance(167, 687), None);
-        assert_eq!(AGES.more_than_chance(0, 0), None);
-        assert_eq!(AGES.more_than_chance(1, 0), None);
-        // A connection that goes on in the middle of them is told from them.
-        let cut = AGES.more_than_chance(270, 687).unwrap();
-        assert!((88..=98).contains(&cut), "{cut}");
-        assert_eq!(AGES.more_than_chance(8, 0), Some(8));
-        // Who always finds its port taken tells nothing.
-        assert_eq!(AGES.more_than_chance(2_000, 6_000), None);
-    }
-
-    #[test]
-    fn a_watch_that_shows_nothing_else_tells_no_chance() {
-        for watch in [10.0, 100.0, 120.0] {
-            let short = Ages { watch, ..AGES };
-            assert_eq!(short.more_than_chance(1_000, 0), None);
-        }
-    }
-
     #[test]
     fn without_idle_ones_it_is_the_share_that_expired() {
         let share = survival(&of(&[(1, 60), (5, 20)]), &Distribution::default(), 20);
@@ -222,5 +168,12 @@ mod tests {
         // at 5 s: (1 - 4/10) × (1 - 2/4).
         let share = survival(&of(&[(1, 4), (5, 2)]), &of(&[(2, 2)]), 2);
         assert!((share - 0.3).abs() < 1e-9, "{share}");
+    }
+
+    #[test]
+    fn gaps_are_counted_between_two_values() {
+        let gaps = of(&[(10, 1), (30, 2), (60, 4), (300, 8)]);
+        assert_eq!(within(&gaps, 30, 120), 6);
+        assert_eq!(within(&gaps, 400, 500), 0);
     }
 }

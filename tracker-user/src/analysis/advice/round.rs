@@ -16,6 +16,15 @@ pub fn seconds_up(seconds: f64) -> u64 {
     whole.div_ceil(step).saturating_mul(step)
 }
 
+/// Head-room over the gaps that were seen.
+pub const MARGIN: f64 = 1.25;
+
+/// The longest gap that a value spares with head-room, in µs.
+#[must_use]
+pub fn with_head_room(seconds: u64) -> u64 {
+    (seconds as f64 * 1e6 / MARGIN) as u64
+}
+
 /// The next table size: a power of two if one lies within a tenth, else a multiple of 1,024.
 #[must_use]
 pub fn entries_up(entries: f64) -> u64 {

@@ -1,19 +1,19 @@
 //! Everything that the advice looks at, of all recordings together.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use tracker_common::{Cause, Loss, Timer, layout::HistogramId};
+use tracker_common::{Loss, Timer, layout::HistogramId};
 
-use super::{Request, Warning};
+use super::Request;
 use crate::{
     analysis::{Balance, Observed, Occupancies, occupancy::ByTimer},
-    recording::{Distribution, Recording, StratumRecord},
+    recording::{Distribution, NamespaceRecord, Recording},
     source::Statistic,
     units,
 };
 
-/// Losses that hide gaps, and so the harm of a lower timer. A port or a stack that was lost does
-/// not.
+/// Losses that hide gaps, and so the harm of a lower timer. A stack that was lost does not; of a port that was
+/// lost see [`Sample::unplaced`](super::sample::Sample).
 const HIDING: [Loss; 4] = [
     Loss::MapFull,
     Loss::ReadFailed,
@@ -21,13 +21,54 @@ const HIDING: [Loss; 4] = [
     Loss::NamespacesFull,
 ];
 
-/// An hour of the day.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hour {
-    /// Entries that were first seen under the timer.
-    pub connections: u64,
-    /// Gaps that were longer than asked for.
-    pub longer: u64,
+/// A namespace in one recording, where the length of a timer is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// Number of the recording.
+    pub nth: usize,
+    /// The recording.
+    pub recording: &'a Recording,
+    /// The namespace.
+    pub namespace: &'a NamespaceRecord,
+    /// Length of the timer, in seconds.
+    pub value: u64,
+    /// The same in the last recording of the namespace.
+    pub now: u64,
+    /// This is its last recording.
+    pub is_last: bool,
+    /// Length of the watch, in seconds.
+    pub seconds: f64,
+}
+
+impl Watch<'_> {
+    /// A histogram; empty if nothing fell into it.
+    pub fn histogram(&self, id: HistogramId) -> &Distribution {
+        static EMPTY: Distribution = Distribution::EMPTY;
+        self.namespace.histograms.get(&id).unwrap_or(&EMPTY)
+    }
+
+    /// Entries that the timer let expire.
+    pub fn expired(&self, timer: Timer) -> u64 {
+        self.namespace.counters.timer_expired[timer.id()]
+    }
+}
+
+/// A namespace of a machine. Its number is another one after each boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    machine: Option<&'a str>,
+    host: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(recording: &'a Recording, namespace: &'a NamespaceRecord) -> Self {
+        Self {
+            machine: recording.description.machine.as_deref(),
+            host: &recording.description.host,
+            name: &namespace.name,
+        }
+    }
 }
 
 /// All recordings, and what was asked.
@@ -42,18 +83,27 @@ pub struct Scene<'a> {
     pub largest: Observed,
     /// Why nothing may be changed.
     pub blocked: Option<String>,
-    /// What went unseen.
+    /// What went unseen in all of them together.
     pub lost: i64,
     /// Entries that each timer keeps in the table.
     pub occupancy: ByTimer,
+    /// What went unseen in each: any of it may have been a connection that a lower timer would cut.
+    pub unseen: Vec<u64>,
+    /// The last recording of each namespace, and its number.
+    last: BTreeMap<Place<'a>, (usize, &'a NamespaceRecord)>,
 }
 
 impl<'a> Scene<'a> {
     /// Puts the recordings together.
     pub fn new(recordings: &'a [Recording], request: &'a Request) -> Self {
         let mut all = Observed::nothing();
-        for recording in recordings {
-            all.append(Observed::recording(recording));
+        let (mut unseen, mut last) = (Vec::new(), BTreeMap::new());
+        for (nth, recording) in recordings.iter().enumerate() {
+            let observed = Observed::recording(recording);
+            unseen.push(Balance::of(&observed).lost.unsigned_abs());
+            all.append(observed);
+            let namespaces = recording.namespaces.iter();
+            last.extend(namespaces.map(|it| (Place::of(recording, it), (nth, it))));
         }
         let largest = recordings
             .iter()
@@ -78,6 +128,8 @@ impl<'a> Scene<'a> {
             largest,
             blocked,
             lost,
+            unseen,
+            last,
         }
     }
 
@@ -90,25 +142,59 @@ impl<'a> Scene<'a> {
             .collect()
     }
 
-    /// Value of a timer: the busiest namespace's where they differ.
-    pub fn current(&self, timer: Timer) -> Option<u64> {
+    /// Each namespace in each recording, with what a timer was set to there.
+    pub fn watches(&self, timer: Timer) -> impl Iterator<Item = Watch<'a>> {
         let name = format!("nf_conntrack_{}", timer.name());
-        self.all.timer(timer).or_else(|| {
-            self.recordings
-                .iter()
-                .flat_map(|it| &it.namespaces)
-                .filter_map(|it| {
-                    Some((it.counters.connections[timer.id()], it.sysctls.get(&name)?))
-                })
-                .max_by_key(|&(connections, _)| connections)
-                .map(|(_, &value)| value)
+        let watches = self
+            .recordings
+            .iter()
+            .enumerate()
+            .flat_map(|(nth, recording)| {
+                let namespaces = recording.namespaces.iter();
+                namespaces.map(move |namespace| (nth, recording, namespace))
+            });
+        watches.filter_map(move |(nth, recording, namespace)| {
+            let value = *namespace.sysctls.get(&name)?;
+            let last = self.last.get(&Place::of(recording, namespace));
+            let now = last.and_then(|it| it.1.sysctls.get(&name));
+            Some(Watch {
+                nth,
+                recording,
+                namespace,
+                value,
+                now: now.copied().unwrap_or(value),
+                is_last: last.is_none_or(|it| it.0 == nth),
+                seconds: recording.duration.as_secs_f64(),
+            })
         })
     }
 
-    /// Whether a timer has several values.
+    /// Whether a connection of TCP is not picked up in its middle, somewhere: who was cut is not seen to go on then.
+    pub fn is_strict(&self) -> bool {
+        let mut namespaces = self.recordings.iter().flat_map(|it| &it.namespaces);
+        namespaces.any(|it| it.sysctls.get("nf_conntrack_tcp_loose") == Some(&0))
+    }
+
+    /// Value of a timer now, as the last recording of each namespace has it: the busiest one's where they differ.
+    pub fn current(&self, timer: Timer) -> Option<u64> {
+        let busy = |it: &Watch<'_>| it.namespace.counters.connections[timer.id()];
+        let latest = self.watches(timer).filter(|it| it.is_last);
+        latest.max_by_key(busy).map(|it| it.value)
+    }
+
+    /// Whether a timer has several values now.
     pub fn differs(&self, timer: Timer) -> bool {
-        let name = format!("nf_conntrack_{}", timer.name());
-        self.all.sysctls.get(&name) == Some(&None)
+        let mut values = self.watches(timer).map(|it| it.now);
+        let first = values.next();
+        values.any(|it| Some(it) != first)
+    }
+
+    /// Entries that another value takes out of the table, below 0 if it adds some: every entry that expires stays in
+    /// it for the timeout after its last packet, so by Little's law the count changes by rate × seconds.
+    pub fn saved(&self, timer: Timer, seconds: u64) -> f64 {
+        let spared = |it: Watch<'_>| it.expired(timer) as f64 * (it.now as f64 - seconds as f64);
+        let spared: f64 = self.watches(timer).map(spared).sum();
+        spared / self.all.seconds.max(f64::MIN_POSITIVE)
     }
 
     /// Whether a timer's value changed during a watch.
@@ -128,48 +214,25 @@ impl<'a> Scene<'a> {
         seconds.saturating_mul(1_000_000).saturating_add(tick_us)
     }
 
-    /// The strata of a timer, with the names of their namespaces.
-    pub fn strata(&self, timer: Timer) -> impl Iterator<Item = (&str, &StratumRecord)> {
-        let namespaces = self.recordings.iter().flat_map(|it| &it.namespaces);
-        namespaces
-            .flat_map(|it| it.strata.iter().map(|stratum| (it.name.as_str(), stratum)))
-            .filter(move |(_, it)| it.timer == timer)
+    /// A histogram of all namespaces in which a timer has this value.
+    pub fn set_to(&self, timer: Timer, value: u64, id: HistogramId) -> Distribution {
+        let mut sum = Distribution::default();
+        for watch in self.watches(timer).filter(|it| it.value == value) {
+            sum.merge(watch.histogram(id));
+        }
+        sum
     }
 
-    /// The hours of the day (UTC): what began under a timer in each, and how many gaps ended that
-    /// were longer than `limit_us`.
-    ///
-    /// # Errors
-    /// When a recording cannot be read any more.
-    pub fn hours(&self, timer: Timer, limit_us: u64) -> Result<[Hour; 24], String> {
-        let mut hours = [Hour::default(); 24];
-        for recording in self.recordings {
-            let hour = |at: Duration| {
-                let at = recording.description.started.saturating_add(at.as_secs());
-                (at / 3_600 % 24) as usize
-            };
-            for sample in recording.namespaces.iter().flat_map(|it| &it.samples) {
-                let began = sample.connections.iter().find(|it| it.0 == timer);
-                let interval = recording.intervals.get(sample.interval);
-                if let (Some(&(_, count)), Some(interval)) = (began, interval) {
-                    hours[hour(interval.started)].connections += count;
-                }
-            }
-            for (at, count) in recording.gaps_beyond(timer, limit_us)? {
-                hours[hour(at)].longer += count;
-            }
-        }
-        Ok(hours)
+    /// Entries that a timer let expire where it has this value.
+    pub fn expired_at(&self, timer: Timer, value: u64) -> u64 {
+        let watches = self.watches(timer).filter(|it| it.value == value);
+        let expired = watches.map(|it| it.expired(timer));
+        expired.fold(0, u64::saturating_add)
     }
 
     /// Longest resumed gaps, of each entry that was seen under a timer.
     pub fn max_gaps(&self, timer: Timer) -> &Distribution {
         self.all.histogram(HistogramId::MaxGap(timer))
-    }
-
-    /// Expiries per second under a timer.
-    pub fn expiries(&self, timer: Timer) -> f64 {
-        self.all.rate(self.all.counters.timer_expired[timer.id()])
     }
 
     /// What the kernel counted itself.
@@ -184,68 +247,6 @@ impl<'a> Scene<'a> {
             .pickups
             .iter()
             .fold(0, |sum: u64, &n| sum.saturating_add(n))
-    }
-
-    /// Warnings about the recordings themselves.
-    pub fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = Vec::new();
-        let losses = self.losses();
-        if !losses.is_empty() {
-            warnings.push(Warning::Losses(losses));
-        }
-        if self.recordings.iter().any(|it| !it.complete) {
-            warnings.push(Warning::Incomplete);
-        }
-        if self.lost != 0 {
-            warnings.push(Warning::Unbalanced(self.lost));
-        }
-        let counters = &self.all.counters;
-        let missed = Cause::ALL
-            .iter()
-            .map(|it| counters.causes[it.id()])
-            .fold(0, u64::saturating_add);
-        let gaps = counters
-            .gaps
-            .iter()
-            .fold(0, |sum: u64, &n| sum.saturating_add(n));
-        let share = missed as f64 / (missed.saturating_add(gaps)).max(1) as f64;
-        if share > 0.01 {
-            warnings.push(Warning::Unattributed(share));
-        }
-        let namespaces = self
-            .recordings
-            .iter()
-            .map(|it| it.namespaces.len())
-            .max()
-            .unwrap_or(0);
-        if namespaces > 1 {
-            warnings.push(Warning::SeveralNamespaces(namespaces));
-        }
-        let differing: Vec<_> = Timer::ALL
-            .iter()
-            .filter(|it| self.differs(**it))
-            .map(|it| it.name())
-            .collect();
-        if !differing.is_empty() {
-            warnings.push(Warning::Differing(differing));
-        }
-        if self.pickups() > 0 {
-            warnings.push(Warning::CutConnections(self.pickups()));
-        }
-        let lag = self.all.histogram(HistogramId::Overdue).quantile_us(0.5) as f64 / 1e6;
-        if lag > 5.0 {
-            warnings.push(Warning::Lag(lag));
-        }
-        let remarks = self
-            .recordings
-            .iter()
-            .flat_map(|it| &it.description.remarks);
-        for remark in remarks.cloned().map(Warning::Remark) {
-            if !warnings.contains(&remark) {
-                warnings.push(remark);
-            }
-        }
-        warnings
     }
 }
 

@@ -49,9 +49,9 @@ pub enum Warning {
     AppliedTooEarly,
     /// `nf_conntrack_tcp_timeout_established` becomes so short that keepalives come too late.
     BelowKeepalive,
-    /// Something changes that kube-proxy and Calico set as well.
+    /// Something changes that kube-proxy sets as well.
     Overwritten,
-    /// A TCP timer becomes shorter where a connection in its middle is not picked up.
+    /// TCP was seen where a connection in its middle is not picked up.
     NoPickups,
     /// Settings that make each entry larger.
     LargerEntries(Vec<&'static str>),
@@ -144,10 +144,10 @@ impl Display for Warning {
                 "TCP's keepalives begin after 7,200 s unless an application asks for them earlier: below that they do not hold an idle connection open.",
             ),
             Self::Overwritten => f.write_str(
-                "kube-proxy sets nf_conntrack_max and the timeouts of established, half-closed and UDP connections when it starts, and Calico may: where one runs, give it the values (--format kube-proxy).",
+                "kube-proxy sets nf_conntrack_max and the timeouts of established, half-closed and UDP connections when it starts: where it runs, give it the values (--format kube-proxy).",
             ),
             Self::NoPickups => f.write_str(
-                "nf_conntrack_tcp_loose is 0: a connection that a timer cuts cannot go on with a new entry.",
+                "nf_conntrack_tcp_loose is 0: a TCP connection that a timer cuts cannot go on with a new entry, so nobody sees which ones are cut today, and a guard would not see it either.",
             ),
             Self::LargerEntries(names) => write!(
                 f,

@@ -134,11 +134,18 @@ fn outlook(plan: &Plan) -> String {
         0 => "an unlimited table".to_owned(),
         max => format!("a table of {}", units::grouped(max)),
     };
+    let peak = units::count(plan.predicted.count_peak);
+    let peak = match plan.namespaces.len() {
+        0 | 1 => format!("{peak} at the peak, in {max}"),
+        number => format!(
+            "{peak} at the peak of all {number} namespaces and {} of the largest, each in {max},",
+            units::count(plan.table.largest_peak)
+        ),
+    };
     let mut text = format!(
-        "Predicted: {} entries on average, {} at the peak, in {max} with {} buckets{}. \
+        "Predicted: {} entries on average, {peak} with {} buckets{}. \
          By Little's law {} were there on average during the watch; {} were counted{}.",
         units::count(plan.predicted.count_mean.round() as u64),
-        units::count(plan.predicted.count_peak),
         units::grouped(plan.table.buckets),
         plan.table.memory_bytes.map_or_else(String::new, |it| {
             format!(" that takes {} when full", units::bytes(it))
@@ -168,9 +175,9 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         analysis::advice::{Request, plan},
-        recording::synthetic::Synthetic,
+        recording::synthetic::{Space, Synthetic},
     };
-    use tracker_common::{Proto, State, Timer};
+    use tracker_common::{Proto, State, Timer, layout::HistogramId};
 
     /// A plan that lowers, raises and keeps.
     pub fn example() -> Plan {
@@ -180,11 +187,33 @@ pub(super) mod tests {
         host.insert(Proto::Udp, 5_000);
         host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 90_000, 120.0);
         host.expire(State::UdpReplied, Timer::Udp, 4_500, 35.0);
+        for _ in 0..45 {
+            host.histogram(HistogramId::Return(Timer::Udp))
+                .add(36_000_000);
+        }
         host.max_gap(Timer::TcpTimeWait, 90_000, 0.3);
         host.max_gap(Timer::TcpEstablished, 90_000, 45.0);
         host.max_gap(Timer::Udp, 5_000, 29.0);
         host.count(13_000);
         plan(&[source.recording(900)], &Request::default())
+    }
+
+    #[test]
+    fn the_peak_of_all_namespaces_is_not_put_into_the_table_of_one() {
+        let mut source = Synthetic::new();
+        source.namespaces.push(Space::new(9, "blue"));
+        for (namespace, entries) in source.namespaces.iter_mut().zip([4_000, 9_000]) {
+            namespace.insert(Proto::Udp, entries);
+        }
+        let plan = plan(&[source.recording(900)], &Request::default());
+        let text = outlook(&plan);
+        assert!(
+            text.contains(
+                "13,000 at the peak of all 2 namespaces and 9,000 of the largest, \
+                 each in a table of 65,536, with 65,536 buckets"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

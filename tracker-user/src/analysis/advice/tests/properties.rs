@@ -1,12 +1,16 @@
 //! What holds for any traffic.
 
 use proptest::prelude::*;
-use tracker_common::{Proto, Reason, State, Timer};
+use tracker_common::{
+    Proto, Reason, State, Timer,
+    histogram::index,
+    layout::{HistogramId, PortKey},
+};
 
 use crate::{
     analysis::advice::*,
-    recording::synthetic::{Synthetic, TIMERS},
-    source::Table,
+    recording::synthetic::{Space, Synthetic, TIMERS},
+    source::{Sample, Stratum, Table},
 };
 
 /// Traffic of any kind.
@@ -43,6 +47,62 @@ fn anything() -> impl Strategy<Value = Synthetic> {
     })
 }
 
+/// Traffic of any kind in several namespaces with timers of their own, to several ports, in several intervals.
+fn many() -> impl Strategy<Value = (Vec<Sample>, Synthetic)> {
+    let seen = (
+        0..3_usize,
+        0..18_usize,
+        0..4_u16,
+        0_u64..60_000,
+        0.0..500_000.0,
+        0_u64..20_000,
+    );
+    let values = prop::collection::vec((0..3_usize, 0..18_usize, 1_u64..500_000), 0..12);
+    let steps = prop::collection::vec(prop::collection::vec(seen, 0..6), 1..5);
+    (values, steps, 60_u64..200_000).prop_map(|(values, steps, length)| {
+        let mut source = Synthetic::new();
+        source.namespaces.push(Space::new(8, "blue"));
+        source.namespaces.push(Space::new(9, "green"));
+        for (space, pick, value) in values {
+            source.namespaces[space].set(TIMERS[pick], value);
+        }
+        let mut samples = Vec::new();
+        for step in steps {
+            source.at += std::time::Duration::from_secs(length);
+            for (space, pick, port, connections, gap, expired) in step {
+                let (space, timer) = (&mut source.namespaces[space], TIMERS[pick]);
+                let value = space.sysctls[&format!("nf_conntrack_{}", timer.name())];
+                let gap = f64::min(gap, value as f64);
+                space.insert(Proto::Tcp, connections);
+                space.max_gap(timer, connections, gap);
+                space.counters.timer_expired[timer.id()] += expired;
+                space
+                    .histogram(HistogramId::Idle(timer))
+                    .add((gap / 2.0 * 1e6) as u64);
+                space.strata.push(Stratum {
+                    port: PortKey {
+                        port: port + samples.len() as u16 * 4,
+                        proto: 0,
+                    },
+                    timer,
+                    connections,
+                    max_gaps: vec![(index((gap * 1e6) as u64) as u16, connections)],
+                });
+                // A port has one line for a timer.
+                let mut known = Vec::new();
+                space.strata.retain(|it| {
+                    let key = (it.port, it.timer);
+                    let is_new = !known.contains(&key);
+                    known.push(key);
+                    is_new
+                });
+            }
+            samples.push(source.now());
+        }
+        (samples, source)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -68,6 +128,38 @@ proptest! {
             }
         }
         prop_assert!(plan.predicted.count_mean <= plan.predicted.count_peak as f64 + 1.0);
+    }
+
+    #[test]
+    fn every_lowering_spares_each_port_that_could_be_harmed(
+        (samples, source) in many(),
+        policy in prop::sample::select(vec![Policy::Rfc, Policy::Balanced, Policy::Host]),
+        max_harm in 1e-4..0.1,
+    ) {
+        let recordings = [source.recorded(&samples)];
+        let request = Request { policy, max_harm, ..Request::default() };
+        let plan = plan(&recordings, &request);
+        let seconds = recordings[0].duration.as_secs();
+        for setting in plan.settings.iter().filter(|it| it.is_timer && it.action == Action::Lower) {
+            let name = setting.name.rsplit("net.netfilter.").next().unwrap();
+            let timer = Timer::from_name(name.trim_start_matches("nf_conntrack_")).unwrap();
+            prop_assert!(setting.evidence.harm_upper_95.unwrap() <= max_harm);
+            prop_assert!(setting.recommended >= policy::floor(policy, timer).seconds);
+            prop_assert!(setting.recommended * 3 <= seconds);
+            let mut connections = 0;
+            for space in &recordings[0].namespaces {
+                if space.sysctls[name] <= setting.recommended {
+                    continue;
+                }
+                connections += space.counters.connections[timer.id()];
+                for port in space.strata.iter().filter(|it| it.timer == timer) {
+                    let cut = port.max_gaps.exceeding(setting.recommended * 1_000_000 + 4_000);
+                    prop_assert!(cut == 0 || bound::upper_95(cut, port.connections) <= max_harm);
+                }
+            }
+            prop_assert_eq!(setting.evidence.connections, connections);
+            prop_assert!(setting.entries_saved >= 1);
+        }
     }
 
     #[test]

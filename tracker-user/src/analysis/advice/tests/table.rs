@@ -1,6 +1,8 @@
 //! The table's size.
 
-use tracker_common::Proto;
+use std::time::Duration;
+
+use tracker_common::{Proto, State, Timer};
 
 use super::{advised, find};
 use crate::{analysis::advice::*, recording::synthetic::Synthetic};
@@ -67,4 +69,52 @@ fn too_many_buckets_are_named() {
     let it = find(&plan, "buckets");
     assert_eq!((it.action, it.recommended), (Action::Lower, 4_096));
     assert!(plan.warnings.contains(&Warning::ResizeStalls));
+}
+
+#[test]
+fn growth_and_failover_multiply_what_is_needed() {
+    let mut source = Synthetic::new();
+    source.host().insert(Proto::Udp, 60_000);
+    let recording = source.recording(60);
+    let needed = |growth, failover| {
+        let request = Request {
+            growth,
+            failover,
+            ..Request::default()
+        };
+        let plan = plan(std::slice::from_ref(&recording), &request);
+        (plan.table.needed, plan.predicted.count_peak)
+    };
+    assert_eq!(needed(1.0, 1.0), (96_256, 60_000));
+    // What is predicted of the traffic that was seen stays.
+    assert_eq!(needed(1.5, 1.0), (143_360, 60_000));
+    assert_eq!(needed(1.5, 2.0), (284_672, 60_000));
+    assert_eq!(needed(1.0, 3.0), needed(3.0, 1.0));
+}
+
+#[test]
+fn a_collector_that_comes_in_rounds_makes_no_head_room() {
+    // A hundred a second that live for 30 s, and are removed every 20 s.
+    let mut source = Synthetic::new();
+    let mut samples = Vec::new();
+    for second in 1..=600_u64 {
+        source.at = Duration::from_secs(second);
+        let host = source.host();
+        host.insert(Proto::Udp, 100);
+        host.max_gap(Timer::Udp, 100, 0.1);
+        if second > 40 && second % 20 == 0 {
+            host.expire(State::UdpReplied, Timer::Udp, 2_000, 30.0);
+        }
+        samples.push(source.now());
+    }
+    let peak = samples.iter().filter_map(|it| it.namespaces[0].table);
+    let peak = peak.map(|it| it.count).max().unwrap();
+    let plan = plan(&[source.recorded(&samples)], &Request::default());
+    // No more than the peak with its head-room and a quarter for a flood.
+    let most = peak as f64 / 0.8 * 1.25 + 1_024.0;
+    assert!(
+        (plan.table.needed as f64) < most,
+        "{} {most}",
+        plan.table.needed
+    );
 }
