@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tracker_common::Timer;
 
 use super::{Exit, UsageError, lab::WantedArgs, print, write_file};
 use crate::{
-    analysis::advice::file::PlanFile,
+    analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
+    lab::scenario::Scenario,
+    proof::{Outcome, Split, Terms},
     recording::Recording,
     replay::{self, Replay},
     report::{self, Style},
+    settings::Name,
     units,
 };
 
@@ -48,9 +52,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     belongs(&plan, &recording)?;
     let wanted = replay::Wanted {
         max_harm: Some(plan.max_harm),
+        changes: timers(&plan),
         ..wanted
     };
     let replay = replay::scenario(&recording, &wanted)?;
+    for left_out in &replay.left_out {
+        eprintln!("tracker: left out: {left_out}");
+    }
+    if let Some(exit) = nothing_to_prove(&plan, &replay)? {
+        return Ok(exit);
+    }
     guest::check()?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
@@ -77,11 +88,28 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     } else {
         report::proof::table(&proof, Style::of(&std::io::stdout()))
     })?;
-    Ok(if proof.holds {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(proof.outcome().into())
+}
+
+/// Timers that a plan changes.
+fn timers(plan: &PlanFile) -> Vec<(Timer, u64)> {
+    let changed = plan.settings.iter().filter(|it| it.action != Action::Keep);
+    let timers = changed.filter_map(|it| match it.name {
+        Name::Timer(timer) => Some((timer, it.recommended)),
+        Name::Max | Name::Buckets => None,
+    });
+    timers.collect()
+}
+
+/// Says so if nothing of what the plan changes can be tested: better before a kernel is booted.
+fn nothing_to_prove(plan: &PlanFile, replay: &Replay) -> anyhow::Result<Option<Exit>> {
+    let scenario = Scenario::parse("recorded.toml", &replay.text)?;
+    let split = Split::of(plan, &scenario, &Terms::of(&scenario)?);
+    if !split.tested.is_empty() {
+        return Ok(None);
+    }
+    print(&report::proof::untested(&split.untested))?;
+    Ok(Some(Outcome::Nothing.into()))
 }
 
 /// The plan was made of what this recording is of.
@@ -113,9 +141,6 @@ fn kernel_of(recording: &Recording) -> anyhow::Result<Spec> {
 }
 
 fn say(replay: &Replay, kernel: &Spec) {
-    for left_out in &replay.left_out {
-        eprintln!("tracker: left out: {left_out}");
-    }
     let share = units::percent(replay.scale);
     let length = units::duration(replay.duration);
     eprintln!(
