@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tracker_common::Timer;
 
-use super::{Exit, UsageError, lab::WantedArgs, print, write_file};
+use super::{Exit, UsageError, lab::WantedArgs, print, signals, write_file};
 use crate::{
     analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
@@ -62,13 +62,14 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(exit) = nothing_to_prove(&plan, &replay)? {
         return Ok(exit);
     }
-    guest::check()?;
+    guest::check(args.kernel.as_ref())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None => kernel_of(&recording)?,
     };
     say(&replay, &kernel);
     let nowhere = tempfile::tempdir().context("no folder can be made. Make room in /tmp")?;
+    signals::end_with(nowhere.path().to_owned()).context("signals cannot be taken")?;
     let folder = args.keep.as_deref().unwrap_or(nowhere.path());
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
@@ -131,10 +132,12 @@ fn belongs(plan: &PlanFile, recording: &Recording) -> anyhow::Result<()> {
 
 fn kernel_of(recording: &Recording) -> anyhow::Result<Spec> {
     let release = &recording.description.kernel;
-    let (kernel, is_other) = guest::kernel_for(release)?;
+    let adapts = recording.description.collector_adapts;
+    let (kernel, is_other) = guest::kernel_for(release, adapts)?;
     if is_other {
         eprintln!(
-            "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest"
+            "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest that \
+             collects expired entries alike, if any does"
         );
     }
     Ok(kernel)
