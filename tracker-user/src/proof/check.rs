@@ -141,6 +141,17 @@ pub fn asked(
     };
     let mut checks = asked(&terms.lowers, Action::Lower);
     checks.extend(asked(&terms.raises, Action::Raise));
+    if terms.raises.contains(&Name::Max) {
+        // Else a larger table cures nothing.
+        let (what, full) = ("refused or evicted today", today.refused as f64);
+        checks.push(Check::between(
+            what.to_owned(),
+            full,
+            full,
+            1.0,
+            full.max(1.0),
+        ));
+    }
     if terms.saves > 0.0 {
         let saved = (today.mean() - planned.mean()).max(0.0);
         let least = terms.saves * today.mean();
