@@ -10,7 +10,7 @@ use crate::{
     analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
     lab::scenario::Scenario,
-    proof::{Outcome, Split, Terms},
+    proof::{Proof, Split, Terms},
     recording::Recording,
     replay::{self, Replay},
     report::{self, Style},
@@ -59,8 +59,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for left_out in &replay.left_out {
         eprintln!("tracker: left out: {left_out}");
     }
-    if let Some(exit) = nothing_to_prove(&plan, &replay)? {
-        return Ok(exit);
+    if let Some(proof) = nothing_to_prove(&plan, &replay, args.seed)? {
+        return end(args, &proof);
     }
     guest::check(args.kernel.as_ref())?;
     let kernel = match &args.kernel {
@@ -82,12 +82,17 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         seed: args.seed,
         keep: args.keep.clone(),
     })?;
-    let json = report::proof::json(&proof);
+    end(args, &proof)
+}
+
+/// Shows a proof, and leaves it where it is to be left.
+fn end(args: &Args, proof: &Proof) -> anyhow::Result<Exit> {
+    let json = report::proof::json(proof);
     keep(args.keep.as_deref(), &json)?;
     print(&if args.json {
         json
     } else {
-        report::proof::table(&proof, Style::of(&std::io::stdout()))
+        report::proof::table(proof, Style::of(&std::io::stdout()))
     })?;
     Ok(proof.outcome().into())
 }
@@ -102,15 +107,16 @@ fn timers(plan: &PlanFile) -> Vec<(Timer, u64)> {
     timers.collect()
 }
 
-/// Says so if nothing of what the plan changes can be tested: better before a kernel is booted.
-fn nothing_to_prove(plan: &PlanFile, replay: &Replay) -> anyhow::Result<Option<Exit>> {
+/// What there is to say if nothing that the plan changes can be tested: better before a kernel is booted.
+fn nothing_to_prove(plan: &PlanFile, replay: &Replay, seed: u64) -> anyhow::Result<Option<Proof>> {
     let scenario = Scenario::parse("recorded.toml", &replay.text)?;
-    let split = Split::of(plan, &scenario, &Terms::of(&scenario)?);
-    if !split.tested.is_empty() {
-        return Ok(None);
-    }
-    print(&report::proof::untested(&split.untested))?;
-    Ok(Some(Outcome::Nothing.into()))
+    let terms = Terms::of(&scenario)?;
+    let split = Split::of(plan, &scenario, &terms);
+    let nothing = || Proof {
+        untested: split.untested,
+        ..Proof::of_nothing(&scenario, &terms, seed, String::new())
+    };
+    Ok(split.tested.is_empty().then(nothing))
 }
 
 /// The plan was made of what this recording is of.
@@ -152,9 +158,12 @@ fn say(replay: &Replay, kernel: &Spec) {
 }
 
 fn keep(folder: Option<&Path>, proof: &str) -> anyhow::Result<()> {
-    folder.map_or(Ok(()), |folder| {
-        write_file(&folder.join("proof.json"), proof)
-    })
+    let Some(folder) = folder else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
+    write_file(&folder.join("proof.json"), proof)
 }
 
 #[cfg(test)]
@@ -169,6 +178,20 @@ mod tests {
         let plan = advice::plan(std::slice::from_ref(recording), &Request::default());
         let text = serde_json::to_string(&plan).unwrap();
         PlanFile::parse(Path::new("plan.json"), &text).unwrap()
+    }
+
+    #[test]
+    fn a_plan_that_changes_nothing_is_said_to_prove_nothing() {
+        let mut source = Synthetic::new();
+        source.host().insert(tracker_common::Proto::Udp, 500);
+        let recording = source.recording(600);
+        let plan = plan_of(&recording);
+        assert_eq!(timers(&plan), []);
+        let replay = replay::scenario(&recording, &replay::Wanted::default()).unwrap();
+        let proof = nothing_to_prove(&plan, &replay, 1).unwrap().unwrap();
+        assert_eq!(Exit::from(proof.outcome()), Exit::Losses);
+        let said = report::proof::table(&proof, Style::default());
+        assert!(said.contains("nothing to prove"), "{said}");
     }
 
     #[test]

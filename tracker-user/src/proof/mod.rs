@@ -115,22 +115,11 @@ pub fn prove(
 ) -> Result<Proof, ProofError> {
     let scenario = question.scenario;
     let terms = Terms::of(scenario)?;
-    let mut proof = Proof {
-        schema_version: 2,
-        scenario: scenario.name.clone(),
-        seed: question.seed,
-        kernel: nix::sys::utsname::uname().map_or_else(
-            |_| String::new(),
-            |uname| uname.release().to_string_lossy().into_owned(),
-        ),
-        warm_up_s: terms.warm_up.as_secs_f64(),
-        compared_s: (scenario.duration - terms.warm_up).as_secs_f64(),
-        changes: Vec::new(),
-        untested: Vec::new(),
-        likeness: None,
-        checks: Vec::new(),
-        holds: true,
-    };
+    let kernel = nix::sys::utsname::uname().map_or_else(
+        |_| String::new(),
+        |uname| uname.release().to_string_lossy().into_owned(),
+    );
+    let mut proof = Proof::of_nothing(scenario, &terms, question.seed, kernel);
     if let Some(plan) = &question.plan {
         let split = Split::of(plan, scenario, &terms);
         if split.tested.is_empty() {
@@ -184,6 +173,26 @@ pub fn prove(
     proof.holds = proof.checks.iter().all(|check| check.holds);
     proof.untested = untested;
     Ok(proof)
+}
+
+impl Proof {
+    /// One that has compared nothing.
+    #[must_use]
+    pub fn of_nothing(scenario: &Scenario, terms: &Terms, seed: u64, kernel: String) -> Self {
+        Self {
+            schema_version: 2,
+            scenario: scenario.name.clone(),
+            seed,
+            kernel,
+            warm_up_s: terms.warm_up.as_secs_f64(),
+            compared_s: (scenario.duration - terms.warm_up).as_secs_f64(),
+            changes: Vec::new(),
+            untested: Vec::new(),
+            likeness: None,
+            checks: Vec::new(),
+            holds: true,
+        }
+    }
 }
 
 impl Change {

@@ -87,7 +87,10 @@ pub enum ReplayError {
     )]
     Nothing,
     /// What was made is no scenario.
-    #[error("what was made of the recording cannot be played: {0}")]
+    #[error(
+        "what was made of the recording cannot be played: {0}. With a smaller --rate-scale or a shorter \
+         --duration there is less of it"
+    )]
     Scenario(#[from] ScenarioError),
     /// Nothing could be compared.
     #[error("what was made of the recording proves nothing: {0}. Give a longer --duration")]

@@ -84,6 +84,19 @@ fn recorded(scenario: &Scenario, truth: &TruthFile, watch: Duration) -> Recordin
             },
         ));
     }
+    for ((proto, port, timer), longest) in &tally.strata {
+        let long = longest
+            .iter()
+            .filter(|(span, _)| span.low * JIFFY_US >= Stratum::SHORTEST_US);
+        host.strata.push(Stratum {
+            port: key(*proto, *port),
+            timer: *timer,
+            connections: longest.count(),
+            max_gaps: long
+                .map(|(span, count)| (index(span.low * JIFFY_US) as u16, count))
+                .collect(),
+        });
+    }
     host.live = truth.live;
     source.recording(watch.as_secs())
 }
@@ -106,10 +119,11 @@ fn scenario_of(recording: &Recording) -> Scenario {
         .unwrap_or_else(|error| panic!("{error}\n{}", replay.text))
 }
 
-/// Two counts of the same thing differ by chance and a little more.
+/// Two counts of the same thing differ by chance and a little more, but what there is does not vanish.
 fn is_near(one: f64, other: f64, share: f64) -> bool {
-    let chance = 5.0 * one.max(other).max(1.0).sqrt();
-    (one - other).abs() <= chance + share * one.max(other)
+    let chance = 4.0 * one.max(other).max(1.0).sqrt();
+    let vanishes = one.min(other) == 0.0 && one.max(other) >= 10.0;
+    !vanishes && (one - other).abs() <= chance + share * one.max(other)
 }
 
 /// Share of the entries under a timer that paused for longer.

@@ -19,6 +19,9 @@ pub fn json(proof: &Proof) -> String {
 /// A proof as tables.
 #[must_use]
 pub fn table(proof: &Proof, style: Style) -> String {
+    if proof.changes.is_empty() {
+        return untested(&proof.untested);
+    }
     let mut text = style.heading(&format!(
         "{}, seed {}, kernel {}: {} compared after {}",
         proof.scenario,
@@ -37,9 +40,6 @@ pub fn table(proof: &Proof, style: Style) -> String {
     });
     let changes = style.grid(["setting", "today", "plan"], &[0], changes);
     text += &changes;
-    if proof.changes.is_empty() {
-        return text + &untested(&proof.untested);
-    }
     text += &each(&proof.untested);
     if let Some(likeness) = &proof.likeness {
         text += &like(*likeness);
@@ -57,8 +57,7 @@ pub fn table(proof: &Proof, style: Style) -> String {
 }
 
 /// Of a plan that changes nothing, or nothing that can be tested.
-#[must_use]
-pub fn untested(changes: &[Untested]) -> String {
+fn untested(changes: &[Untested]) -> String {
     if changes.is_empty() {
         return "The plan changes nothing: there is nothing to prove.\n".to_owned();
     }
