@@ -130,7 +130,7 @@ pub fn asked(
         let checks = names.iter().map(|name| {
             let found = settings.iter().find(|it| it.name == *name);
             let is_so = found.is_some_and(|it| it.action == action);
-            let what = format!("{} is to {}", name, action.name());
+            let what = format!("the plan is to {} {name}", action.name());
             let (before, after) = found.map_or((0, 0), |it| (it.current, it.recommended));
             Check {
                 holds: is_so,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracker_common::Timer;
 
 use super::{LONGEST, seen::Seen};
+use crate::lab::scenario::Timeouts;
 
 /// Warm-up, at most, unless a duration is asked for.
 const MOST_WARM_UP: f64 = 4.0 * 3600.0;
@@ -45,7 +46,8 @@ impl Length {
             None => (seen.watch / 3.0).min(USUAL_WARM_UP),
         };
         let mut untested = Vec::new();
-        for &(timer, seconds) in changes {
+        let known = Timeouts::default();
+        for &(timer, seconds) in changes.iter().filter(|it| known.has(it.0)) {
             let settled = settled(seen.timeout(timer).max(seconds as f64));
             if settled <= most {
                 warm_up = warm_up.max(settled);

@@ -407,6 +407,10 @@ fn a_play_is_as_long_as_the_timers_that_change_need() {
     assert!(short.text.contains(said), "{}", short.text);
     let long = of(established, Some(190 * 3_600));
     assert!(!long.text.contains("untested"), "{}", long.text);
+    assert_eq!(
+        of(vec![(Timer::Generic, 300)], None).duration,
+        of(Vec::new(), None).duration
+    );
     let hours = of(vec![(Timer::TcpTimeWait, 7_200)], None);
     assert!(hours.text.contains("warm_up = 7690"), "{}", hours.text);
 }
