@@ -1,5 +1,6 @@
 //! `cargo xtask prove`: plans are proven on real kernels, with traffic of hours in a minute.
 
+mod recorded;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -21,9 +22,13 @@ const FOLDER: &str = "tests/proofs";
 /// Many times what a proof takes.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
+/// Exit statuses of tracker that come with a proof: it holds, it does not, or something of it was not tested.
+const PROVEN: [u8; 3] = [0, 1, 4];
+
 /// Prove plans: play traffic under today's settings and under the plan's, and compare with what it predicts.
 ///
-/// The exit status is 1 if something does not hold.
+/// If all are proven, `tracker prove` is tried as well, on one of the recordings: with its own plan, which must hold, and
+/// with a harmful one, which must not. The exit status is 1 if something comes otherwise.
 #[derive(Debug, Args)]
 pub struct ProveArgs {
     /// Scenarios of tests/proofs, or files that end in .toml [default: all of that folder].
@@ -51,12 +56,30 @@ struct Done {
     took: Duration,
     /// What `tracker lab prove --json` printed, or why it did not.
     proof: Result<Proof>,
+    expected: Expected,
+}
+
+/// What a proof is to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Holds,
+    Fails,
+}
+
+impl Done {
+    fn is_good(&self) -> bool {
+        self.proof.as_ref().is_ok_and(|proof| match self.expected {
+            Expected::Holds => proof.is_good(),
+            Expected::Fails => !proof.holds,
+        })
+    }
 }
 
 /// A proof, as far as it is shown.
 #[derive(Debug, Deserialize)]
 struct Proof {
     changes: Vec<Change>,
+    untested: Vec<Untested>,
     checks: Vec<Check>,
     holds: bool,
 }
@@ -71,6 +94,13 @@ impl Proof {
 /// A setting that the plan changes.
 #[derive(Debug, Deserialize)]
 struct Change {}
+
+/// A setting that the plan changes, and the play says nothing about.
+#[derive(Debug, Deserialize)]
+struct Untested {
+    name: String,
+    why: String,
+}
 
 /// A thing that was promised.
 #[derive(Debug, Deserialize)]
@@ -95,48 +125,61 @@ impl ProveArgs {
         let tasks: Vec<Task> = kernels
             .flat_map(|kernel| files.iter().map(|(name, file)| task(kernel, name, file)))
             .collect();
-        let done = pool::each(&tasks, pool::processors(), |task| self.prove(task));
+        let nowhere = tempfile::tempdir()?;
+        let keep = self.keep.as_deref().unwrap_or(nowhere.path());
+        let mut done = pool::each(&tasks, pool::processors(), |task| prove(task, keep));
+        if let (true, Some(kernel)) = (self.scenarios.is_empty(), self.kernel.first()) {
+            note!("proving plans with a recording, as tracker prove does");
+            let folder = place(keep, kernel, recorded::SCENARIO);
+            done.extend(recorded::prove(&folder, kernel)?);
+        }
         print!("{}", table::text(&done));
-        let hold = |it: &Done| it.proof.as_ref().is_ok_and(Proof::is_good);
-        Ok(u8::from(!done.iter().all(hold)))
+        Ok(u8::from(!done.iter().all(Done::is_good)))
     }
+}
 
-    fn prove(&self, task: &Task) -> Done {
-        let started = Instant::now();
-        let proof = self.boot(task);
-        Done {
-            kernel: task.kernel.to_string(),
-            name: task.name.clone(),
-            took: started.elapsed(),
-            proof,
-        }
+fn prove(task: &Task, keep: &Path) -> Done {
+    let started = Instant::now();
+    let proof = boot(task, keep);
+    Done {
+        kernel: task.kernel.to_string(),
+        name: task.name.clone(),
+        took: started.elapsed(),
+        proof,
+        expected: Expected::Holds,
     }
+}
 
-    fn boot(&self, task: &Task) -> Result<Proof> {
-        let guest = format!("/{}.toml", task.name);
-        let command = [
-            "tracker", "lab", "prove", &guest, "--json", "--keep", "/out",
-        ];
-        let mut request = vm::warp(command, &["tracker"], TIMEOUT)?;
-        request.add.push(Added {
-            host: task.file.clone(),
-            guest: guest.into(),
-        });
-        let keep = self.keep.as_ref();
-        request.out = keep.map(|keep| keep.join(task.kernel.to_string()).join(&task.name));
-        let said = Kept::default();
-        let cache = Cache::of_this_user()?;
-        let outcome = vm::run(&task.kernel, &request, &cache, Box::new(said.clone()))?;
-        let said = said.take();
-        if let Some(out) = &request.out {
-            std::fs::write(out.join("proof.json"), &said)
-                .with_context(|| format!("cannot write to {}", out.display()))?;
-        }
-        match outcome.code() {
-            0 | 1 if !said.is_empty() => Ok(serde_json::from_slice(&said)?),
-            _ => bail!("{outcome}. See above for what it says"),
-        }
+fn boot(task: &Task, keep: &Path) -> Result<Proof> {
+    let guest = format!("/{}.toml", task.name);
+    let command = [
+        "tracker", "lab", "prove", &guest, "--json", "--keep", "/out",
+    ];
+    let mut request = vm::warp(command, &["tracker"], TIMEOUT)?;
+    request.add.push(Added {
+        host: task.file.clone(),
+        guest: guest.into(),
+    });
+    let out = place(keep, &task.kernel, &task.name);
+    request.out = Some(out.clone());
+    let said = Kept::default();
+    let cache = Cache::of_this_user()?;
+    let outcome = vm::run(&task.kernel, &request, &cache, Box::new(said.clone()))?;
+    let said = said.take();
+    std::fs::create_dir_all(&out)
+        .and_then(|()| std::fs::write(out.join("proof.json"), &said))
+        .with_context(|| format!("cannot write to {}", out.display()))?;
+    if PROVEN.contains(&outcome.code()) && !said.is_empty() {
+        return Ok(serde_json::from_slice(&said)?);
     }
+    bail!("{outcome}. See above for what it says")
+}
+
+/// Where the files of a proof are left: also of a kernel that is named by its path.
+fn place(keep: &Path, kernel: &Spec, name: &str) -> PathBuf {
+    let kernel = kernel.to_string();
+    keep.join(kernel.trim_start_matches('/').replace('/', "_"))
+        .join(name)
 }
 
 fn task(kernel: &Spec, name: &str, file: &Path) -> Task {
@@ -183,6 +226,13 @@ fn files(named: &[String]) -> Result<Vec<(String, PathBuf)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_a_proof_are_left_in_the_folder_that_was_named() {
+        let of = |kernel: &str| place(Path::new("/tmp/k"), &kernel.parse().unwrap(), "dns");
+        assert_eq!(of("6.12"), Path::new("/tmp/k/6.12/dns"));
+        assert_eq!(of("/boot/vmlinuz"), Path::new("/tmp/k/boot_vmlinuz/dns"));
+    }
 
     #[test]
     fn scenarios_are_those_of_the_folder_unless_named() {

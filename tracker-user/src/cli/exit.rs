@@ -10,7 +10,7 @@ use crate::{
     lab::{
         net::NetError, run::RunError, scenario::ScenarioError, send::SendError, watcher::WatchError,
     },
-    proof::ProofError,
+    proof::{Outcome, ProofError},
     replay::ReplayError,
     settings::AssignmentError,
     source::{SourceError, ebpf::StartError},
@@ -18,7 +18,7 @@ use crate::{
 
 /// Shown under `--help`.
 pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot be done here, 4 done, but \
-with losses or not all of it (rollback), 130 ended by Ctrl-C (lab run, bench, apply --guard); profile -- CMD passes on the status of CMD.";
+with losses or not all of it (rollback, prove), 130 ended by Ctrl-C (lab run, bench, apply --guard); profile -- CMD passes on the status of CMD.";
 
 /// Exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,16 @@ impl Exit {
             Some(0) => Self::Done,
             Some(code) => Self::Command(code),
             None => Self::Failed,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Holds => Self::Done,
+            Outcome::Fails => Self::Failed,
+            Outcome::Partly | Outcome::Nothing => Self::Losses,
         }
     }
 }

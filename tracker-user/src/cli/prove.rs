@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tracker_common::Timer;
 
-use super::{Exit, UsageError, lab::WantedArgs, print, write_file};
+use super::{Exit, UsageError, lab::WantedArgs, print, signals, write_file};
 use crate::{
-    analysis::advice::file::PlanFile,
+    analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
+    lab::scenario::Scenario,
+    proof::{Proof, Split, Terms},
     recording::Recording,
     replay::{self, Replay},
     report::{self, Style},
+    settings::Name,
     units,
 };
 
@@ -48,16 +52,24 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     belongs(&plan, &recording)?;
     let wanted = replay::Wanted {
         max_harm: Some(plan.max_harm),
+        changes: timers(&plan),
         ..wanted
     };
     let replay = replay::scenario(&recording, &wanted)?;
-    guest::check()?;
+    for left_out in &replay.left_out {
+        eprintln!("tracker: left out: {left_out}");
+    }
+    if let Some(proof) = nothing_to_prove(&plan, &replay, args.seed)? {
+        return end(args, &proof);
+    }
+    guest::check(args.kernel.as_ref())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None => kernel_of(&recording)?,
     };
     say(&replay, &kernel);
     let nowhere = tempfile::tempdir().context("no folder can be made. Make room in /tmp")?;
+    signals::end_with(nowhere.path().to_owned()).context("signals cannot be taken")?;
     let folder = args.keep.as_deref().unwrap_or(nowhere.path());
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
@@ -70,18 +82,41 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         seed: args.seed,
         keep: args.keep.clone(),
     })?;
-    let json = report::proof::json(&proof);
+    end(args, &proof)
+}
+
+/// Shows a proof, and leaves it where it is to be left.
+fn end(args: &Args, proof: &Proof) -> anyhow::Result<Exit> {
+    let json = report::proof::json(proof);
     keep(args.keep.as_deref(), &json)?;
     print(&if args.json {
         json
     } else {
-        report::proof::table(&proof, Style::of(&std::io::stdout()))
+        report::proof::table(proof, Style::of(&std::io::stdout()))
     })?;
-    Ok(if proof.holds {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(proof.outcome().into())
+}
+
+/// Timers that a plan changes.
+fn timers(plan: &PlanFile) -> Vec<(Timer, u64)> {
+    let changed = plan.settings.iter().filter(|it| it.action != Action::Keep);
+    let timers = changed.filter_map(|it| match it.name {
+        Name::Timer(timer) => Some((timer, it.recommended)),
+        Name::Max | Name::Buckets => None,
+    });
+    timers.collect()
+}
+
+/// What there is to say if nothing that the plan changes can be tested: better before a kernel is booted.
+fn nothing_to_prove(plan: &PlanFile, replay: &Replay, seed: u64) -> anyhow::Result<Option<Proof>> {
+    let scenario = Scenario::parse("recorded.toml", &replay.text)?;
+    let terms = Terms::of(&scenario)?;
+    let split = Split::of(plan, &scenario, &terms);
+    let nothing = || Proof {
+        untested: split.untested,
+        ..Proof::of_nothing(&scenario, &terms, seed, String::new())
+    };
+    Ok(split.tested.is_empty().then(nothing))
 }
 
 /// The plan was made of what this recording is of.
@@ -103,19 +138,18 @@ fn belongs(plan: &PlanFile, recording: &Recording) -> anyhow::Result<()> {
 
 fn kernel_of(recording: &Recording) -> anyhow::Result<Spec> {
     let release = &recording.description.kernel;
-    let (kernel, is_other) = guest::kernel_for(release)?;
+    let adapts = recording.description.collector_adapts;
+    let (kernel, is_other) = guest::kernel_for(release, adapts)?;
     if is_other {
         eprintln!(
-            "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest"
+            "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest that \
+             collects expired entries alike, if any does"
         );
     }
     Ok(kernel)
 }
 
 fn say(replay: &Replay, kernel: &Spec) {
-    for left_out in &replay.left_out {
-        eprintln!("tracker: left out: {left_out}");
-    }
     let share = units::percent(replay.scale);
     let length = units::duration(replay.duration);
     eprintln!(
@@ -124,9 +158,12 @@ fn say(replay: &Replay, kernel: &Spec) {
 }
 
 fn keep(folder: Option<&Path>, proof: &str) -> anyhow::Result<()> {
-    folder.map_or(Ok(()), |folder| {
-        write_file(&folder.join("proof.json"), proof)
-    })
+    let Some(folder) = folder else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
+    write_file(&folder.join("proof.json"), proof)
 }
 
 #[cfg(test)]
@@ -141,6 +178,20 @@ mod tests {
         let plan = advice::plan(std::slice::from_ref(recording), &Request::default());
         let text = serde_json::to_string(&plan).unwrap();
         PlanFile::parse(Path::new("plan.json"), &text).unwrap()
+    }
+
+    #[test]
+    fn a_plan_that_changes_nothing_is_said_to_prove_nothing() {
+        let mut source = Synthetic::new();
+        source.host().insert(tracker_common::Proto::Udp, 500);
+        let recording = source.recording(600);
+        let plan = plan_of(&recording);
+        assert_eq!(timers(&plan), []);
+        let replay = replay::scenario(&recording, &replay::Wanted::default()).unwrap();
+        let proof = nothing_to_prove(&plan, &replay, 1).unwrap().unwrap();
+        assert_eq!(Exit::from(proof.outcome()), Exit::Losses);
+        let said = report::proof::table(&proof, Style::default());
+        assert!(said.contains("nothing to prove"), "{said}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What ends a run early, and how far it is meanwhile.
 
-use std::{io::IsTerminal, sync::Arc, thread, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use indicatif::ProgressBar;
 use tokio::{
@@ -22,6 +22,23 @@ pub fn heed(control: &Arc<Control>) -> std::io::Result<()> {
 /// Likewise, and a terminal is shown how far the run is.
 pub fn heed_and_show(control: &Arc<Control>) -> std::io::Result<()> {
     start(Arc::clone(control), bar())
+}
+
+/// From now on a signal ends the program, and removes a folder. What it has started ends with it.
+pub fn end_with(folder: PathBuf) -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let mut stop = Stop::new()?;
+    drop(entered);
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(stop.next());
+            // It is in the folder of temporary files: what is left there goes some day.
+            let _ = std::fs::remove_dir_all(folder);
+            std::process::exit(Exit::INTERRUPTED_STATUS.into());
+        })?;
+    Ok(())
 }
 
 fn start(control: Arc<Control>, bar: ProgressBar) -> std::io::Result<()> {

@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tracker_vm::{Added, Kept, Request, cache::Cache, kernel, process};
+use tracker_vm::{
+    Added, Kept, Request,
+    cache::Cache,
+    kernel,
+    missing::{Missing, missing},
+};
 
 pub use nearest::{Series, nearest};
 pub use tracker_vm::kernel::Spec;
@@ -18,6 +23,9 @@ use crate::proof::Proof;
 const TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// Memory of the guest in MiB: room for some million entries beside the program.
 const MEMORY: u32 = 2048;
+
+/// Exit statuses of `tracker lab prove` that come with a proof.
+const PROVEN: [u8; 3] = [0, 1, 4];
 
 /// What is to be proven in a guest.
 #[derive(Debug)]
@@ -38,11 +46,8 @@ pub struct Task<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     /// This machine has not what a guest needs.
-    #[error(
-        "a virtual machine needs {0}, which this machine has not. Type: apt-get install \
-         --no-install-recommends {0}"
-    )]
-    Missing(String),
+    #[error("{0}")]
+    Missing(Missing),
     /// A kernel's release that names no series.
     #[error("`{0}` names no series of kernels. Give one with --kernel, such as 6.12")]
     Release(String),
@@ -63,29 +68,31 @@ impl GuestError {
     }
 }
 
-/// The kernel of Debian's that is nearest to a release, and whether it is of another series.
+/// The kernel of Debian's that is nearest to a release whose collector of expired entries `adapts`, as far
+/// as that is known, and whether it is of another series.
 ///
 /// # Errors
 /// [`GuestError`], when the release is none or Debian's kernels are not known.
-pub fn kernel_for(release: &str) -> Result<(Spec, bool), GuestError> {
+pub fn kernel_for(release: &str, adapts: Option<bool>) -> Result<(Spec, bool), GuestError> {
     let wanted = Series::of(release).ok_or_else(|| GuestError::Release(release.to_owned()))?;
     let cache = Cache::of_this_user().map_err(GuestError::vm)?;
     let known = kernel::series(&cache).map_err(GuestError::vm)?;
     let known: Vec<Series> = known.iter().filter_map(|it| Series::of(it)).collect();
-    let found = nearest(wanted, &known).unwrap_or(wanted);
+    let found = nearest(wanted, adapts, &known).unwrap_or(wanted);
     Ok((Spec::Series(found.to_string()), found != wanted))
 }
 
-/// Everything is here that a guest needs.
+/// Everything is here that a guest of this kernel needs; `None` is one that is chosen later.
 ///
 /// # Errors
 /// [`GuestError::Missing`].
-pub fn check() -> Result<(), GuestError> {
-    let missing: Vec<&str> = process::missing().collect();
+pub fn check(kernel: Option<&Spec>) -> Result<(), GuestError> {
+    let cache = Cache::of_this_user().map_err(GuestError::vm)?;
+    let missing = missing(kernel, &cache);
     if missing.is_empty() {
         return Ok(());
     }
-    Err(GuestError::Missing(missing.join(" ")))
+    Err(GuestError::Missing(missing))
 }
 
 /// Boots the kernel and proves the plan there, with this very program.
@@ -93,7 +100,7 @@ pub fn check() -> Result<(), GuestError> {
 /// # Errors
 /// [`GuestError`].
 pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
-    check()?;
+    check(Some(task.kernel))?;
     let cache = Cache::of_this_user().map_err(GuestError::vm)?;
     let program = std::env::current_exe().map_err(GuestError::vm)?;
     let added = |host: &Path, guest: &str| Added {
@@ -126,9 +133,17 @@ pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
     let outcome = tracker_vm::run(task.kernel, &request, &cache, Box::new(said.clone()));
     let outcome = outcome.map_err(GuestError::vm)?;
     let said = said.take();
-    // A proof that does not hold is one as well.
-    if outcome.code() > 1 || said.is_empty() {
+    // A proof that does not hold is one as well, and so is one of a part.
+    let status = outcome.status();
+    if status.is_none_or(|status| !PROVEN.contains(&status)) || said.is_empty() {
         return Err(GuestError::Ended(outcome.to_string()));
     }
-    Ok(serde_json::from_slice(&said)?)
+    let proof = serde_json::from_slice(&said)?;
+    if outcome.wants_console() {
+        // It came to its end: what was compared was.
+        eprintln!(
+            "tracker: the proof came to its end although the kernel complained. See above for what it said"
+        );
+    }
+    Ok(proof)
 }

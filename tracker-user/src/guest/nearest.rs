@@ -28,11 +28,26 @@ impl fmt::Display for Series {
     }
 }
 
-/// The newest that is no newer than the one wanted, or else the oldest.
+/// The first series whose collector of expired entries comes as often as their own timeouts ask for.
+const ADAPTS: Series = Series {
+    major: 5,
+    minor: 18,
+};
+
+/// The newest that is no newer than the one wanted, or else the oldest: of those that collect expired
+/// entries alike, if there are any. Some distributions' kernels of a series do otherwise than the series
+/// does, so it counts what is known of this one (`adapts`).
 #[must_use]
-pub fn nearest(wanted: Series, known: &[Series]) -> Option<Series> {
-    let older = known.iter().filter(|it| **it <= wanted).max();
-    older.or_else(|| known.iter().min()).copied()
+pub fn nearest(wanted: Series, adapts: Option<bool>, known: &[Series]) -> Option<Series> {
+    let adapts = adapts.unwrap_or(wanted >= ADAPTS);
+    let alike: Vec<Series> = known
+        .iter()
+        .copied()
+        .filter(|it| (*it >= ADAPTS) == adapts)
+        .collect();
+    let among = if alike.is_empty() { known } else { &alike };
+    let older = among.iter().filter(|it| **it <= wanted).max();
+    older.or_else(|| among.iter().min()).copied()
 }
 
 #[cfg(test)]
@@ -51,10 +66,25 @@ mod tests {
             ("6.12", "6.12"),
             ("6.8.0-45-generic", "6.1"),
             ("5.4.0", "5.10"),
+            ("5.17", "5.10"),
+            ("5.19", "6.1"),
             ("8.0", "7.3"),
         ] {
-            assert_eq!(nearest(series(wanted), &known), Some(series(found)));
+            assert_eq!(nearest(series(wanted), None, &known), Some(series(found)));
         }
-        assert_eq!(nearest(series("6.1"), &[]), None);
+        assert_eq!(nearest(series("6.1"), None, &[]), None);
+    }
+
+    #[test]
+    fn what_is_known_of_the_collector_goes_before_the_series() {
+        let series = |text: &str| Series::of(text).unwrap();
+        let known = ["5.10", "6.1", "6.12"].map(series);
+        let found = |wanted, adapts| nearest(series(wanted), Some(adapts), &known);
+        assert_eq!(found("5.14", true), Some(series("6.1")));
+        assert_eq!(found("5.14", false), Some(series("5.10")));
+        assert_eq!(
+            nearest(series("5.14"), Some(true), &known[..1]),
+            Some(series("5.10"))
+        );
     }
 }

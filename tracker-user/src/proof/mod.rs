@@ -1,15 +1,17 @@
 //! Whether a plan holds: the same traffic on this kernel, under today's settings and under the plan's.
 //!
-//! A scenario is played twice with one seed. tracker watches the first play and plans from what it
-//! saw; the second one is played under the plan. What is compared is the kernel's own count of
+//! A scenario is played twice with one seed. tracker watches the first play, and plans from what it
+//! saw, or says what a plan that was given makes of it; the second one is played under the plan. What is compared is the kernel's own count of
 //! entries, sampled alike both times, its own counts of what it refused, and what the scripts know:
 //! who paused how long, who was cut. None of it goes by tracker's programs in the kernel.
 
 mod check;
 mod error;
 mod onlook;
+mod outcome;
 mod play;
 mod terms;
+mod tested;
 mod under;
 
 #[cfg(test)]
@@ -21,16 +23,26 @@ use serde::{Deserialize, Serialize};
 
 pub use check::Check;
 pub use error::ProofError;
+pub use outcome::{Likeness, Outcome};
 pub use play::Played;
 pub use terms::Terms;
+pub use tested::{Split, Untested, scaled};
 
 use crate::{
-    analysis::advice::{self, Action, Request, file::PlanFile},
+    analysis::{
+        advice::{
+            self, Request,
+            file::{PlanFile, PlannedSetting},
+        },
+        forecast::forecast,
+    },
     lab::{control::Control, scenario::Scenario},
     recording::Recording,
+    settings::Assignment,
 };
+use check::Promise;
 use play::Play;
-use under::under;
+use under::{assignment, under};
 
 /// What is to be proven, and how.
 #[derive(Debug)]
@@ -60,11 +72,15 @@ pub struct Proof {
     pub warm_up_s: f64,
     /// Length of what was compared.
     pub compared_s: f64,
-    /// What the plan changes.
+    /// What the plan changes, as far as it was tested.
     pub changes: Vec<Change>,
+    /// What it changes beside that.
+    pub untested: Vec<Untested>,
+    /// How near the play is to the recording that it was made of, if it was.
+    pub likeness: Option<Likeness>,
     /// What was promised, and what came.
     pub checks: Vec<Check>,
-    /// All of it came as promised.
+    /// All of what was tested came as promised.
     pub holds: bool,
 }
 
@@ -99,59 +115,94 @@ pub fn prove(
 ) -> Result<Proof, ProofError> {
     let scenario = question.scenario;
     let terms = Terms::of(scenario)?;
+    let kernel = nix::sys::utsname::uname().map_or_else(
+        |_| String::new(),
+        |uname| uname.release().to_string_lossy().into_owned(),
+    );
+    let mut proof = Proof::of_nothing(scenario, &terms, question.seed, kernel);
+    if let Some(plan) = &question.plan {
+        let split = Split::of(plan, scenario, &terms);
+        if split.tested.is_empty() {
+            proof.untested = split.untested;
+            return Ok(proof);
+        }
+    }
     let play = Play {
         seed: question.seed,
-        terms,
+        terms: &terms,
         folder: question.folder,
         control,
     };
     tell(Step::Today(scenario.duration));
     let recording = question.folder.join("watch.db");
-    let watch = question.plan.is_none().then_some(recording.as_path());
-    let today = play.run(scenario, watch)?;
+    let today = play.run(scenario, Some(&recording))?;
+    let is_given = question.plan.is_some();
     let plan = match question.plan {
-        Some(plan) => transferred(plan, &today),
+        Some(plan) => plan,
         None => make_plan(&terms, &recording, question.folder)?,
     };
+    let Split { tested, untested } = Split::of(&plan, scenario, &terms);
+    proof.changes = tested.iter().map(Change::of).collect();
+    proof.likeness = terms.recorded.map(|recorded| Likeness {
+        recorded,
+        played: today.mean(),
+    });
+    if tested.is_empty() {
+        proof.untested = untested;
+        return Ok(proof);
+    }
+    // A plan predicts of what it was made of. This traffic is another one, or part of the plan is left out.
+    let predicted = if is_given || !untested.is_empty() {
+        let settings: Vec<Assignment> = tested.iter().map(assignment).collect();
+        forecast(&[Recording::open(&recording)?], &settings).then
+    } else {
+        plan.predicted
+    };
     tell(Step::Planned(scenario.duration));
-    let planned = play.run(&under(&plan.settings, scenario)?, None)?;
-    let checks = check::all(&plan, &today, &planned);
-    Ok(Proof {
-        schema_version: 1,
-        scenario: scenario.name.clone(),
-        seed: question.seed,
-        kernel: nix::sys::utsname::uname().map_or_else(
-            |_| String::new(),
-            |uname| uname.release().to_string_lossy().into_owned(),
-        ),
-        warm_up_s: terms.warm_up.as_secs_f64(),
-        compared_s: (scenario.duration - terms.warm_up).as_secs_f64(),
-        changes: changes(&plan),
-        holds: checks.iter().all(|check| check.holds),
-        checks,
-    })
+    let planned = play.run(&under(&tested, scenario)?, None)?;
+    let promise = Promise {
+        settings: &tested,
+        predicted,
+        max_harm: plan.max_harm,
+        is_of_other_traffic: is_given,
+    };
+    proof.checks = check::all(&promise, &today, &planned);
+    proof
+        .checks
+        .extend(check::asked(&terms, &tested, &today, &planned));
+    proof.holds = proof.checks.iter().all(|check| check.holds);
+    proof.untested = untested;
+    Ok(proof)
 }
 
-/// A plan that was made of other traffic predicts of this one the same share of what there is today.
-fn transferred(mut plan: PlanFile, today: &Played) -> PlanFile {
-    let share = |is: f64, was: f64| if was > 0.0 { is / was } else { 1.0 };
-    let seen = &plan.observed;
-    let mean = share(today.mean(), seen.count_mean);
-    let peak = share(today.peak() as f64, seen.count_peak as f64);
-    plan.predicted.count_mean *= mean;
-    plan.predicted.count_peak = libm::round(plan.predicted.count_peak as f64 * peak) as u64;
-    plan
+impl Proof {
+    /// One that has compared nothing.
+    #[must_use]
+    pub fn of_nothing(scenario: &Scenario, terms: &Terms, seed: u64, kernel: String) -> Self {
+        Self {
+            schema_version: 2,
+            scenario: scenario.name.clone(),
+            seed,
+            kernel,
+            warm_up_s: terms.warm_up.as_secs_f64(),
+            compared_s: (scenario.duration - terms.warm_up).as_secs_f64(),
+            changes: Vec::new(),
+            untested: Vec::new(),
+            likeness: None,
+            checks: Vec::new(),
+            holds: true,
+        }
+    }
 }
 
-fn changes(plan: &PlanFile) -> Vec<Change> {
-    let changed = plan.settings.iter().filter(|it| it.action != Action::Keep);
-    changed
-        .map(|it| Change {
-            name: it.name.full(),
-            current: it.current,
-            recommended: it.recommended,
-        })
-        .collect()
+impl Change {
+    fn of(setting: &PlannedSetting) -> Self {
+        Self {
+            name: setting.name.full(),
+            current: setting.current,
+            recommended: setting.recommended,
+        }
+    }
 }
 
 /// The plan that a recording leads to, which is also left in the folder.

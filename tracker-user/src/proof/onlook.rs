@@ -25,7 +25,7 @@ pub struct Onlooker<'a> {
     /// The namespace that tracks.
     pub router: &'a Namespace,
     /// When, and how often.
-    pub terms: Terms,
+    pub terms: &'a Terms,
     /// Recording of a watch, if there is to be one.
     pub watch: Option<&'a Path>,
     /// Where files may be left.

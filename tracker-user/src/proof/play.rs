@@ -1,6 +1,6 @@
 //! One play of a scenario, looked on.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc, thread, time::Instant};
 
 use tracker_common::Reason;
 
@@ -20,7 +20,7 @@ pub struct Play<'a> {
     /// The same seed gives the same connections.
     pub seed: u64,
     /// What is looked at.
-    pub terms: Terms,
+    pub terms: &'a Terms,
     /// Where files may be left.
     pub folder: &'a Path,
     /// Ends it early.
@@ -41,8 +41,8 @@ pub struct Played {
 }
 
 impl Play<'_> {
-    /// Plays until the scenario's duration is over: connections that would go on are left. A watch,
-    /// if there is to be one, goes into this recording.
+    /// Plays until the scenario's duration is over, and no less if its last packet comes earlier:
+    /// connections that would go on are left. A watch, if there is to be one, goes into this recording.
     ///
     /// # Errors
     /// [`ProofError`].
@@ -66,6 +66,7 @@ impl Play<'_> {
             folder: self.folder,
         };
         let over = Control::default();
+        let started = Instant::now();
         let (report, counts) = thread::scope(|scope| {
             let looking = scope.spawn(|| {
                 let seen = onlooker.look(&over);
@@ -87,6 +88,9 @@ impl Play<'_> {
                 },
                 self.control,
                 || {
+                    let left = scenario.duration.saturating_sub(started.elapsed());
+                    // Whether it was asked to stop is in the report.
+                    let _ = self.control.wait(left);
                     over.stop();
                     seen = Some(looking.join());
                 },
@@ -118,6 +122,13 @@ impl Play<'_> {
 }
 
 impl Played {
+    /// Entries at the end, over the last tenth of the samples.
+    #[must_use]
+    pub fn left(&self) -> f64 {
+        let last = &self.counts[self.counts.len() - self.counts.len().div_ceil(10)..];
+        last.iter().sum::<u64>() as f64 / last.len().max(1) as f64
+    }
+
     /// Mean of the samples.
     #[must_use]
     pub fn mean(&self) -> f64 {

@@ -1,6 +1,6 @@
 //! What a proof compares: the table `[proof]` of a scenario's file.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
@@ -8,13 +8,14 @@ use super::ProofError;
 use crate::{
     analysis::advice::Policy,
     lab::scenario::{Scenario, Time},
+    settings::Name,
 };
 
 /// Samples of the entry count in a proof: fewer say little of a peak, more cost more than they say.
 const SAMPLES: std::ops::RangeInclusive<f64> = 20.0..=5_000.0;
 
 /// What is compared, and how the plan is made.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
     /// Until the table is as full as it stays. What comes after, to the end of the scenario's
     /// duration, is compared.
@@ -26,6 +27,19 @@ pub struct Terms {
     pub max_harm: f64,
     /// Policy of the plan.
     pub policy: Policy,
+    /// Settings that the plan must lower, by their short names: without them nothing would be tested.
+    pub lowers: Vec<Name>,
+    /// Settings that it must raise.
+    pub raises: Vec<Name>,
+    /// Share of the entries that it must save at least.
+    pub saves: f64,
+    /// Share of the connections that are played of those that a plan was made for: sizes of its table
+    /// are as much smaller.
+    pub share: f64,
+    /// Entries on average in the recording that the scenario was made of, as much of it as is played.
+    pub recorded: Option<f64>,
+    /// Timers that the scenario tells nothing about, by name, and why.
+    pub untested: BTreeMap<String, String>,
 }
 
 /// As it is written.
@@ -37,6 +51,21 @@ struct Raw {
     max_harm: f64,
     #[serde(default)]
     policy: Policy,
+    #[serde(default)]
+    lowers: Vec<String>,
+    #[serde(default)]
+    raises: Vec<String>,
+    #[serde(default)]
+    saves: f64,
+    #[serde(default = "all")]
+    share: f64,
+    recorded: Option<f64>,
+    #[serde(default)]
+    untested: BTreeMap<String, String>,
+}
+
+fn all() -> f64 {
+    1.0
 }
 
 impl Terms {
@@ -60,6 +89,12 @@ impl Terms {
             interval: raw.interval.0,
             max_harm: raw.max_harm,
             policy: raw.policy,
+            lowers: names(&raw.lowers).map_err(|why| refuse(&why))?,
+            raises: names(&raw.raises).map_err(|why| refuse(&why))?,
+            saves: raw.saves,
+            share: raw.share,
+            recorded: raw.recorded,
+            untested: raw.untested,
         };
         let compared = scenario.duration.saturating_sub(terms.warm_up);
         let samples = compared.as_secs_f64() / terms.interval.as_secs_f64();
@@ -74,6 +109,17 @@ impl Terms {
         if terms.max_harm <= 0.0 || terms.max_harm >= 1.0 {
             return Err(refuse("`max_harm` is no share between 0 and 1"));
         }
+        if !(0.0..1.0).contains(&terms.saves) {
+            return Err(refuse("`saves` is no share from 0 to 1"));
+        }
+        if !(terms.share > 0.0 && terms.share <= 1.0) {
+            return Err(refuse("`share` is no share above 0 and up to 1"));
+        }
         Ok(terms)
     }
+}
+
+fn names(texts: &[String]) -> Result<Vec<Name>, String> {
+    let name = |text: &String| Name::parse(text).map_err(|error| error.to_string());
+    texts.iter().map(name).collect()
 }

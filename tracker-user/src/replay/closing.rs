@@ -37,7 +37,9 @@ pub fn steps(seen: &Seen<'_>) -> Vec<Step> {
     let half_closed = slow(Timer::TcpCloseWait);
     let last = slow(Timer::TcpLastAck);
     let first = slow(Timer::TcpFinWait);
-    let slowly = half_closed.weight() + last.weight() + first.weight();
+    // Who said something more in TIME_WAIT, long after the end.
+    let afterwards = slow(Timer::TcpTimeWait);
+    let slowly = half_closed.weight() + last.weight() + first.weight() + afterwards.weight();
     let reopened = seen.deaths(State::TcpTimeWait, Reason::Reopened);
     let waited = seen.residency(State::TcpTimeWait);
     let until_reopened = waited.below(0.99 * seen.timeout(Timer::TcpTimeWait));
@@ -48,6 +50,7 @@ pub fn steps(seen: &Seen<'_>) -> Vec<Step> {
         plain("\"handshake\""),
         plain(CLOSE),
     ]);
+    let late = then([plain(CLOSE), pause(&afterwards), plain("\"late\"")]);
     let half_closed_for_long = then([plain(FIN), pause(&half_closed), plain(FIN_BACK)]);
     let last_for_long = then([
         plain(FIN),
@@ -66,6 +69,7 @@ pub fn steps(seen: &Seen<'_>) -> Vec<Step> {
             (expired(State::TcpTimeWait) - slowly).max(0.0),
             plain(CLOSE),
         ),
+        (afterwards.weight(), late),
         (reopened, again),
         (
             (expired(State::TcpClose) - scanned(seen)).max(0.0),

@@ -1,8 +1,10 @@
-//! When connections began: the part of the watch that is played, and its rates.
+//! When connections began: the part of the watch that is played, and its rates. A play that is longer
+//! than the watch goes through it again.
 
 use std::time::Duration;
 
-use crate::recording::{NamespaceRecord, Recording};
+use super::length::Length;
+use crate::recording::{CountSample, NamespaceRecord, Recording};
 
 /// Rates of a course, at most.
 const PIECES: u64 = 48;
@@ -13,9 +15,13 @@ const STEADY: f64 = 3.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
     /// Its length, in whole seconds.
+    pub part: Duration,
+    /// Length of the play.
     pub length: Duration,
-    /// Share of the watch's inserts that fell into it.
+    /// Inserts of the play compared with those of the watch.
     pub share: f64,
+    /// Entries on average in the part that is played, if they were counted.
+    pub mean: Option<f64>,
     /// Each piece's rate compared with the mean; one if it was steady.
     pub factors: Vec<f64>,
     /// Length of a piece.
@@ -23,11 +29,11 @@ pub struct Course {
 }
 
 impl Course {
-    /// Of so much of the watch, about the time at which the table was fullest.
-    pub fn of(recording: &Recording, record: &NamespaceRecord, longest: Duration) -> Self {
+    /// The table is fullest in the middle of what is compared, as far as the watch has that.
+    pub fn of(recording: &Recording, record: &NamespaceRecord, play: &Length) -> Self {
         let watch = recording.duration.as_secs_f64();
-        let length = recording.duration.min(longest).as_secs().max(1);
-        let from = (peak(recording, record) - length as f64 / 2.0)
+        let length = recording.duration.min(play.all).as_secs().max(1);
+        let from = (peak(recording, record) - play.middle())
             .min(watch - length as f64)
             .max(0.0);
         let every = length.div_ceil(PIECES).max(1);
@@ -41,12 +47,14 @@ impl Course {
         let counts: Vec<f64> = (0..pieces).map(inserted).collect();
         let all = self::inserted(recording, record, 0.0, watch);
         let mean = counts.iter().sum::<f64>() / pieces as f64;
-        let played = mean * length as f64 / every as f64;
+        let played = mean * play.all.as_secs_f64() / every as f64;
         let square = |count: &f64| (count - mean) * (count - mean);
         let variance = counts.iter().map(square).sum::<f64>() / (pieces as f64 - 1.0).max(1.0);
         let is_steady = variance <= STEADY * mean;
         Self {
-            length: Duration::from_secs(length),
+            part: Duration::from_secs(length),
+            length: play.all,
+            mean: self::mean(recording, record, from, from + length as f64),
             share: if all > 0.0 { played / all } else { 1.0 },
             factors: if is_steady || mean <= 0.0 {
                 vec![1.0]
@@ -70,11 +78,27 @@ fn peak(recording: &Recording, record: &NamespaceRecord) -> f64 {
 
 /// Entries inserted between two times, where an interval's fall evenly into it.
 fn inserted(recording: &Recording, record: &NamespaceRecord, begin: f64, end: f64) -> f64 {
-    let part = |sample: &crate::recording::CountSample| {
-        let interval = recording.intervals.get(sample.interval)?;
-        let (from, to) = (interval.started.as_secs_f64(), interval.ended.as_secs_f64());
-        let shared = (to.min(end) - from.max(begin)).max(0.0);
-        Some(sample.inserted as f64 * shared / (to - from).max(1e-9))
+    let part = |sample: &CountSample| {
+        let (shared, length) = shared(recording, sample, begin, end)?;
+        Some(sample.inserted as f64 * shared / length.max(1e-9))
     };
     record.samples.iter().filter_map(part).sum()
+}
+
+/// Entries on average between two times.
+fn mean(recording: &Recording, record: &NamespaceRecord, begin: f64, end: f64) -> Option<f64> {
+    let part = |sample: &CountSample| {
+        let (shared, _) = shared(recording, sample, begin, end)?;
+        Some((sample.count?.1 * shared, shared))
+    };
+    let parts = record.samples.iter().filter_map(part);
+    let (sum, seconds) = parts.fold((0.0, 0.0), |all, it| (all.0 + it.0, all.1 + it.1));
+    (seconds > 0.0).then(|| sum / seconds)
+}
+
+/// Seconds that a sample's interval shares with a time, and its length.
+fn shared(recording: &Recording, sample: &CountSample, begin: f64, end: f64) -> Option<(f64, f64)> {
+    let interval = recording.intervals.get(sample.interval)?;
+    let (from, to) = (interval.started.as_secs_f64(), interval.ended.as_secs_f64());
+    Some(((to.min(end) - from.max(begin)).max(0.0), to - from))
 }

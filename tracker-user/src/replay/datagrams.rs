@@ -11,6 +11,8 @@ use super::{
 
 /// Flows that go on for less than this, in seconds, are taken for one question.
 const ONCE: f64 = 1.0;
+/// A flow that is younger, in seconds, is no stream.
+const YOUNG: f64 = 2.0;
 /// A flow is a stream when it goes on after two seconds.
 const GROWN: &str = "{ pause = 2.1 }";
 
@@ -49,6 +51,8 @@ pub fn echoes(seen: &Seen<'_>) -> Vec<Kind> {
 struct Flows {
     /// How long clients talked to whom did not answer.
     unreplied: Measured,
+    /// How long they waited for an answer that came late.
+    answered_late: Measured,
     replied: f64,
     streams: f64,
     /// How long streams were ones before they fell silent.
@@ -60,15 +64,21 @@ struct Flows {
 
 impl Flows {
     fn of(seen: &Seen<'_>) -> Self {
-        let expired = |state| seen.deaths(state, Reason::Expired);
         let lasted = |state: State, timer: Timer| {
             let (mut all, timeout) = (seen.residency(state), seen.timeout(timer));
-            all.take_expired(expired(state), timeout)
-                .begun(timeout, seen.watch)
+            if timeout >= seen.watch {
+                return Measured::point(0.0, seen.deaths(state, Reason::Expired));
+            }
+            let [within] = seen.expired_within(state, [timer]);
+            all.take_expired(within, timeout).begun(timeout, seen.watch)
         };
+        let mut answered = seen.residency(State::UdpUnreplied);
+        let [silent] = seen.expired_within(State::UdpUnreplied, [Timer::Udp]);
+        answered.take_expired(silent, seen.timeout(Timer::Udp));
         let again = |timer| seen.measured(HistogramId::Return(timer));
         Self {
             unreplied: lasted(State::UdpUnreplied, Timer::Udp),
+            answered_late: answered.above(YOUNG),
             replied: lasted(State::UdpReplied, Timer::Udp).weight(),
             streams: seen.entered(State::UdpStream),
             lasted: lasted(State::UdpStream, Timer::UdpStream),
@@ -87,25 +97,44 @@ impl Flows {
         let of_single = |count: f64| (target.inserts - streams) * count / single.max(1.0);
         let pauses = target.pauses(seen, Timer::UdpStream);
         let lasts = self.lasts(seen, target, share);
+        let early = target.pauses(seen, Timer::Udp);
+        let late = self.late(of_single(self.replied));
+        let unreplied = of_single(self.unreplied.above(ONCE).weight());
+        // Who paused while the flow was young: those without an answer, those that it came late to, and
+        // else flows that became streams by going on.
+        let paused = target.paused(seen, Timer::Udp, YOUNG);
+        let first = (paused.weight() - late.weight() - unreplied).clamp(0.0, streams);
+        let grown = choose([
+            (first, vec![Step::Pause(paused)]),
+            (streams - first, plain(GROWN)),
+        ]);
         let stream = then([
             plain("\"exchange\""),
-            plain(GROWN),
+            grown,
             pauses.talk(&self.lasted, lasts, "\"exchange\""),
             again(&self.streams_again, self.streams),
         ]);
-        let early = target.pauses(seen, Timer::Udp);
+        let asked_again = then([
+            plain("\"datagram\""),
+            vec![Step::Pause(late.clone())],
+            plain("\"exchange\""),
+        ]);
+        let replied = then([
+            choose([
+                (late.weight(), asked_again),
+                (
+                    (of_single(self.replied) - late.weight()).max(0.0),
+                    plain("\"exchange\""),
+                ),
+            ]),
+            again(&self.replied_again, self.replied),
+        ]);
         let script = choose([
             (
                 of_single(self.unreplied.weight()),
                 talk(&self.unreplied, &early, "\"datagram\"", false),
             ),
-            (
-                of_single(self.replied),
-                then([
-                    plain("\"exchange\""),
-                    again(&self.replied_again, self.replied),
-                ]),
-            ),
+            (of_single(self.replied), replied),
             (streams, stream),
         ]);
         let script = if script.is_empty() {
@@ -122,6 +151,13 @@ impl Flows {
             arrivals: Arrivals::Course(target.inserts * (1.0 - (returned / inserts).min(0.9))),
             script,
         }
+    }
+
+    /// How long those waited for their answer whom it came late to, of so many flows that had one and did
+    /// not become streams.
+    fn late(&self, replied: f64) -> Measured {
+        let share = replied / (self.replied + self.streams).max(1.0);
+        self.answered_late.of_weight(share.min(1.0))
     }
 
     /// How long these ports' streams are ones, before they fall silent: the mean.

@@ -117,6 +117,15 @@ impl Measured {
         Self(scaled.collect())
     }
 
+    /// As long, but so many times as often.
+    pub fn of_weight(&self, factor: f64) -> Self {
+        let weighted = self.0.iter().map(|bin| Bin {
+            weight: bin.weight * factor,
+            ..*bin
+        });
+        Self(weighted.collect())
+    }
+
     /// Takes out so many that ended by a timeout, which are no shorter than that, and gives what each
     /// of them lasted before.
     pub fn take_expired(&mut self, expired: f64, timeout: f64) -> Self {

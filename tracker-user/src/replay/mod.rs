@@ -9,7 +9,9 @@ mod closing;
 mod course;
 mod datagrams;
 mod kind;
+mod length;
 mod measured;
+mod rehearsal;
 mod seen;
 mod size;
 mod target;
@@ -28,6 +30,8 @@ use crate::{
     units,
 };
 use course::Course;
+use kind::Kind;
+use length::Length;
 use seen::Seen;
 use write::File;
 
@@ -38,13 +42,16 @@ pub struct Wanted {
     pub namespace: Option<String>,
     /// Share of the connections; as many as the lab plays in some minutes if left out.
     pub scale: Option<f64>,
-    /// How much of the watch, at most; [`LONGEST`] if left out.
+    /// How long is played, the warm-up included. If left out, as much as the watch and the timers ask
+    /// for, about [`LONGEST`] at most.
     pub duration: Option<Duration>,
     /// Share of connections that a plan may cut, for a proof; one of 10,000 if left out.
     pub max_harm: Option<f64>,
+    /// Timers that a plan changes, and how long they become.
+    pub changes: Vec<(Timer, u64)>,
 }
 
-/// How much of a watch is played, unless it is asked for more.
+/// How long is played, unless more is asked for or a timer needs it.
 pub const LONGEST: Duration = Duration::from_secs(2 * 3600);
 
 /// A scenario made of a recording.
@@ -54,7 +61,7 @@ pub struct Replay {
     pub text: String,
     /// The namespace that it plays.
     pub namespace: String,
-    /// How much of the watch it plays.
+    /// How long it plays.
     pub duration: Duration,
     /// Share of the connections that it plays.
     pub scale: f64,
@@ -80,8 +87,14 @@ pub enum ReplayError {
     )]
     Nothing,
     /// What was made is no scenario.
-    #[error("what was made of the recording cannot be played: {0}")]
+    #[error(
+        "what was made of the recording cannot be played: {0}. With a smaller --rate-scale or a shorter \
+         --duration there is less of it"
+    )]
     Scenario(#[from] ScenarioError),
+    /// Nothing could be compared.
+    #[error("what was made of the recording proves nothing: {0}. Give a longer --duration")]
+    Proof(String),
 }
 
 /// Makes a scenario of a recording.
@@ -90,41 +103,70 @@ pub enum ReplayError {
 /// When the recording has nothing to play, or not the namespace that is wanted.
 pub fn scenario(recording: &Recording, wanted: &Wanted) -> Result<Replay, ReplayError> {
     let record = namespace(recording, wanted.namespace.as_deref())?;
-    let seen = Seen {
+    let mut seen = Seen {
         record,
         watch: recording.duration.as_secs_f64(),
+        play: 0.0,
     };
+    let length = Length::of(&seen, wanted.duration, &wanted.changes);
+    seen.play = length.all.as_secs_f64();
     let kinds = [
         tcp::kinds(&seen),
         datagrams::udp(&seen),
         datagrams::echoes(&seen),
     ]
     .concat();
-    if kinds.is_empty() {
-        return Err(ReplayError::Nothing);
-    }
-    let course = Course::of(recording, record, wanted.duration.unwrap_or(LONGEST));
+    let course = Course::of(recording, record, &length);
     let mut file = File {
-        description: String::new(),
+        description: description(recording, record, &course),
         settings: settings(&seen),
         course: &course,
+        length: &length,
         kinds: &kinds,
         scale: 1.0,
         max_harm: wanted.max_harm.unwrap_or(1e-4),
+        untested: length.untested.clone(),
     };
-    file.description = description(recording, record, &course);
+    let (played, silent): (Vec<Kind>, Vec<Kind>) = kinds
+        .iter()
+        .cloned()
+        .partition(|kind| file.count(kind) > FEWEST);
+    file.kinds = &played;
+    if played.is_empty() {
+        return Err(ReplayError::Nothing);
+    }
     file.scale = match wanted.scale {
         Some(scale) => scale,
         None => size::scale(&file)?,
     };
+    let mut left_out = left_out(recording, record, &course);
+    left_out.extend(silent.iter().map(|kind| {
+        let name = &kind.name;
+        format!("{name}, of which nothing began in the part that is played")
+    }));
+    if !wanted.changes.is_empty() {
+        let truth = rehearsal::rehearse(&file.to_string())?;
+        let shorter = wanted
+            .changes
+            .iter()
+            .filter(|(timer, seconds)| (*seconds as f64) < seen.timeout(*timer));
+        for &(timer, seconds) in shorter {
+            let is_known = file.untested.iter().any(|it| it.0 == timer);
+            let why = (!is_known).then(|| rehearsal::unlike(&seen, &truth, timer, seconds));
+            file.untested.extend(why.flatten().map(|why| (timer, why)));
+        }
+    }
     Ok(Replay {
         text: file.to_string(),
         namespace: record.name.clone(),
-        duration: course.length,
+        duration: length.all,
         scale: file.scale,
-        left_out: left_out(recording, record, &course),
+        left_out,
     })
 }
+
+/// Connections without which a kind is not played: less than that is a rate of nothing.
+const FEWEST: f64 = 1e-3;
 
 fn namespace<'a>(
     recording: &'a Recording,
@@ -168,7 +210,7 @@ fn description(recording: &Recording, record: &NamespaceRecord, course: &Course)
         recording.description.host,
         recording.description.kernel,
         record.name,
-        units::duration(course.length),
+        units::duration(course.part),
         units::duration(recording.duration),
     )
 }
@@ -197,9 +239,16 @@ fn left_out(recording: &Recording, record: &NamespaceRecord, course: &Course) ->
             left_out.push(format!("{entries} of protocol {}", proto.name()));
         }
     }
-    if course.length + Duration::from_secs(60) < recording.duration {
+    let nowhere = record.ports.iter().filter(|it| it.port == 0);
+    let nowhere = nowhere.filter(|it| matches!(it.proto, Some(Proto::Tcp | Proto::Udp)));
+    let inserts: u64 = nowhere.map(|it| it.inserts).sum();
+    if inserts > 0 {
+        let entries = units::plural(inserts, "entry", "entries");
+        left_out.push(format!("port 0 of {entries}, which are played to another"));
+    }
+    if course.part + Duration::from_secs(60) < recording.duration {
         let (played, all) = (
-            units::duration(course.length),
+            units::duration(course.part),
             units::duration(recording.duration),
         );
         left_out.push(format!(

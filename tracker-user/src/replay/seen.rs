@@ -10,6 +10,8 @@ pub struct Seen<'a> {
     pub record: &'a NamespaceRecord,
     /// Length of the watch in seconds.
     pub watch: f64,
+    /// Length of what is played.
+    pub play: f64,
 }
 
 impl Seen<'_> {
@@ -18,6 +20,11 @@ impl Seen<'_> {
         let name = format!("nf_conntrack_{}", timer.name());
         let own = || Timeouts::default().seconds(timer);
         self.record.sysctls.get(&name).copied().unwrap_or_else(own) as f64
+    }
+
+    /// So long lasts what does not end, in seconds.
+    pub fn whole(&self) -> f64 {
+        self.watch.max(self.play)
     }
 
     pub fn inserts(&self, proto: Proto) -> f64 {
@@ -30,6 +37,41 @@ impl Seen<'_> {
 
     pub fn deaths(&self, state: State, reason: Reason) -> f64 {
         self.record.counters.deaths[state.id()][reason.id()] as f64
+    }
+
+    /// Visits to a state that began during the watch and in which these timers, the longest first, let
+    /// the entry expire: how many each. Of an entry that is older than the watch nobody knows how long
+    /// it was in its state; its expiry counts among those of its timer, but its time is in no residency.
+    pub fn expired_within<const N: usize>(&self, state: State, timers: [Timer; N]) -> [f64; N] {
+        let own = self.record.counters.expired[state.id()] as f64;
+        // They were silent for longest.
+        let mut older = (self.deaths(state, Reason::Expired) - own).max(0.0);
+        let counts = timers.map(|timer| {
+            // What begins within the watch does not come to the end of a longer timer.
+            if self.timeout(timer) >= self.watch {
+                older -= self.expired(timer).min(older);
+                return 0.0;
+            }
+            let count = (self.expired(timer) - older).max(0.0);
+            older -= self.expired(timer).min(older);
+            count
+        });
+        let share = (own / counts.iter().sum::<f64>().max(1.0)).min(1.0);
+        counts.map(|count| count * share)
+    }
+
+    /// Entries that expired in a state, as many as a watch of this length would see if all had begun
+    /// within it.
+    pub fn expired_of_all(&self, state: State, timer: Timer) -> f64 {
+        let timeout = self.timeout(timer);
+        if timeout >= self.watch {
+            // As many come to their end as begin to wait for it.
+            return self.deaths(state, Reason::Expired);
+        }
+        let [within] = self.expired_within(state, [timer]);
+        Measured::point(timeout, within)
+            .begun(0.0, self.watch)
+            .weight()
     }
 
     /// Entries that a timer let expire.

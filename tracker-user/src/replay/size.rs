@@ -25,18 +25,13 @@ pub fn scale(file: &File<'_>) -> Result<f64, ReplayError> {
         .iter()
         .filter(|kinds| !kinds.is_empty())
     {
-        let count: f64 = kinds
-            .iter()
-            .map(|kind| match kind.arrivals {
-                Arrivals::Course(count) => count * file.course.share,
-                Arrivals::AtStart(count) => count,
-            })
-            .sum();
+        let count: f64 = kinds.iter().map(|kind| file.count(kind)).sum();
         // So that all packets of those that are played are counted.
         let scale = (SAMPLE / count.max(1.0)).min(1.0);
         let sample = File {
             description: "a sample".to_owned(),
             settings: file.settings.clone(),
+            untested: Vec::new(),
             kinds,
             scale,
             ..*file

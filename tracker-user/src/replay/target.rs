@@ -16,7 +16,7 @@ const PORTS: usize = 16;
 /// Ports of the population of all others, at most.
 const OTHERS: usize = 100;
 /// Where connections go whose ports are not known.
-const ANY_PORT: u16 = 40_000;
+pub const ANY_PORT: u16 = 40_000;
 
 /// A port, or all those together that are of little weight.
 #[derive(Debug)]
@@ -42,6 +42,18 @@ pub struct Pauses {
 }
 
 impl Pauses {
+    fn of(connections: f64, pauses: &Measured, busy: f64) -> Self {
+        let long = pauses.above(busy);
+        let share = (long.weight() / connections.max(1.0)).min(1.0);
+        Self { share, long, busy }
+    }
+
+    /// Of the whole namespace.
+    pub fn of_all(seen: &Seen<'_>, timer: Timer) -> Self {
+        let (connections, pauses) = (seen.connections(timer), seen.long_pauses(timer));
+        Self::of(connections, &pauses, seen.busy(timer))
+    }
+
     /// A talk with such pauses, of this mean length in all: the long ones come before it.
     pub fn talk(&self, lasts: &Measured, mean: f64, once: &'static str) -> Vec<Step> {
         let rest = (mean - self.share * self.long.mean()).max(0.0);
@@ -65,7 +77,9 @@ impl Target {
         let mut ports: Vec<&PortRecord> = record
             .ports
             .iter()
+            // What goes to port 0 goes with those whose port is not known: no lab sends there.
             .filter(|port| port.proto == Some(proto) && port.inserts > 0)
+            .filter(|port| port.port > 0)
             .collect();
         ports.sort_by_key(|port| (std::cmp::Reverse(port.inserts), port.port));
         let of_all = seen.inserts(proto);
@@ -124,12 +138,20 @@ impl Target {
 
     /// Long pauses under a timer: of these ports if that is known, else of the namespace.
     pub fn pauses(&self, seen: &Seen<'_>, timer: Timer) -> Pauses {
-        let of_all = || (seen.connections(timer), seen.long_pauses(timer));
-        let (connections, pauses) = self.stratum(timer).unwrap_or_else(of_all);
-        let busy = seen.busy(timer);
-        let long = pauses.above(busy);
-        let share = (long.weight() / connections.max(1.0)).min(1.0);
-        Pauses { share, long, busy }
+        match self.stratum(timer) {
+            Some((connections, pauses)) => Pauses::of(connections, &pauses, seen.busy(timer)),
+            None => Pauses::of_all(seen, timer),
+        }
+    }
+
+    /// Entries that paused for longer than a time under a timer, of so many that went to these ports,
+    /// and how long.
+    pub fn paused(&self, seen: &Seen<'_>, timer: Timer, time: f64) -> Measured {
+        let own = self.stratum(timer).map(|(_, pauses)| pauses.above(time));
+        own.unwrap_or_else(|| {
+            let share = self.inserts / seen.connections(timer).max(self.inserts);
+            seen.long_pauses(timer).above(time).of_weight(share)
+        })
     }
 
     /// Mean time in the table, if enough entries tell.

@@ -7,7 +7,7 @@ use super::{
     kind::{Arrivals, Kind, Step, choose, plain, then},
     measured::Measured,
     seen::Seen,
-    target::{Pauses, Target},
+    target::{ANY_PORT, Pauses, Target},
 };
 
 /// A pause that shows that a connection does not go on, if none that did was as long, in seconds.
@@ -43,16 +43,12 @@ struct Openings {
 
 impl Openings {
     fn of(seen: &Seen<'_>) -> Self {
-        let expired = |state, timer| {
-            let lasted = Measured::point(seen.timeout(timer), seen.deaths(state, Reason::Expired));
-            lasted.begun(0.0, seen.watch)
-        };
-        let unanswered = expired(State::TcpSynSent, Timer::TcpSynSent);
-        let half_open = expired(State::TcpSynRecv, Timer::TcpSynRecv);
+        let unanswered = seen.expired_of_all(State::TcpSynSent, Timer::TcpSynSent);
+        let half_open = seen.expired_of_all(State::TcpSynRecv, Timer::TcpSynRecv);
         let resets = |state: &State| seen.deaths(*state, Reason::ResetBeforeReply);
         let refused: f64 = State::ALL.iter().map(resets).sum();
-        let waited = unanswered.sum() + half_open.sum();
-        let (unanswered, half_open) = (unanswered.weight(), half_open.weight());
+        let waited = unanswered * seen.timeout(Timer::TcpSynSent)
+            + half_open * seen.timeout(Timer::TcpSynRecv);
         // One that a timer cut is the same connection still.
         let returned = seen
             .measured(HistogramId::Return(Timer::TcpEstablished))
@@ -122,18 +118,29 @@ impl Lives {
         let mut closed = seen.residency(State::TcpEstablished);
         let ended = closed.weight();
         let (mut silence, mut talk) = (0.0, closed.sum());
-        let mut expired = |timer| {
-            let (count, timeout) = (seen.expired(timer), seen.timeout(timer));
-            silence += count * timeout;
-            talk -= count * timeout;
-            closed
-                .take_expired(count, timeout)
-                .begun(timeout, seen.watch)
-        };
         // The longest timer first: what lasted less than it is left for the others.
-        let silent = expired(Timer::TcpEstablished);
-        let retransmitting = expired(Timer::TcpMaxRetrans);
-        let unacknowledged = expired(Timer::TcpUnacknowledged);
+        let timers = [
+            Timer::TcpEstablished,
+            Timer::TcpMaxRetrans,
+            Timer::TcpUnacknowledged,
+        ];
+        let counts = seen.expired_within(State::TcpEstablished, timers);
+        let expired: Vec<Measured> = std::iter::zip(timers, counts)
+            .map(|(timer, count)| {
+                let timeout = seen.timeout(timer);
+                if timeout >= seen.watch {
+                    // As many come to their end as fall silent.
+                    let most = seen.unfinished(State::TcpEstablished);
+                    return Measured::point(0.0, seen.expired(timer).min(most));
+                }
+                silence += count * timeout;
+                talk -= count * timeout;
+                closed
+                    .take_expired(count, timeout)
+                    .begun(timeout, seen.watch)
+            })
+            .collect();
+        let [silent, retransmitting, unacknowledged] = expired.try_into().unwrap_or_default();
         let closed = closed.begun(0.0, seen.watch);
         let begun =
             closed.weight() + silent.weight() + retransmitting.weight() + unacknowledged.weight();
@@ -174,7 +181,12 @@ fn kind(seen: &Seen<'_>, target: &Target, openings: &Openings, lives: &Lives) ->
     let life = then([
         opening,
         unacknowledged_pause(seen, target),
-        life(lives, &pauses, talking(target, openings, lives), seen.watch),
+        life(
+            lives,
+            &pauses,
+            talking(target, openings, lives),
+            seen.whole(),
+        ),
     ]);
     let script = choose([
         (of_never(openings.unanswered), plain("\"unanswered\"")),
@@ -219,9 +231,9 @@ fn unacknowledged_pause(seen: &Seen<'_>, target: &Target) -> Vec<Step> {
 }
 
 /// From the opening to the end.
-fn life(lives: &Lives, pauses: &Pauses, factor: f64, watch: f64) -> Vec<Step> {
+fn life(lives: &Lives, pauses: &Pauses, factor: f64, whole: f64) -> Vec<Step> {
     let talk = |lasts: &Measured| pauses.talk(lasts, lasts.mean() * factor, "\"request\"");
-    let whole = Measured::point(watch, 1.0);
+    let all = Measured::point(whole, 1.0);
     let returned = lives.returned.weight().min(lives.silent.weight());
     let came_back = then([
         talk(&lives.silent),
@@ -240,7 +252,7 @@ fn life(lives: &Lives, pauses: &Pauses, factor: f64, watch: f64) -> Vec<Step> {
         (returned, came_back),
         (lives.unacknowledged.weight(), unacknowledged),
         (lives.retransmitting.weight(), retransmitting),
-        (lives.staying, pauses.talk(&whole, watch, "\"request\"")),
+        (lives.staying, pauses.talk(&all, whole, "\"request\"")),
     ])
 }
 
@@ -265,20 +277,37 @@ fn residents(seen: &Seen<'_>, targets: &[Target]) -> Option<Kind> {
         seen.record.live as f64
     };
     let count = living - born;
-    let target = targets.first().filter(|_| count >= 0.5)?;
+    if count < 0.5 {
+        return None;
+    }
     // Silent from the beginning of the watch to its end.
     let silent = established.above(0.9 * seen.watch).weight().min(count);
-    let pauses = target.pauses(seen, Timer::TcpEstablished);
-    let whole = Measured::point(seen.watch, 1.0);
-    let talk = pauses.talk(&whole, seen.watch, "\"request\"");
+    let pauses = match targets.first() {
+        Some(target) => target.pauses(seen, Timer::TcpEstablished),
+        None => Pauses::of_all(seen, Timer::TcpEstablished),
+    };
+    let whole = Measured::point(seen.whole(), 1.0);
+    let talk = pauses.talk(&whole, seen.whole(), "\"request\"");
     Some(Kind {
         name: "residents".to_owned(),
         proto: Proto::Tcp,
-        ports: target.ports.clone(),
+        ports: targets.first().map_or_else(
+            || vec![busiest(seen).unwrap_or(ANY_PORT)],
+            |target| target.ports.clone(),
+        ),
         arrivals: Arrivals::AtStart(count),
         script: then([
             plain("\"handshake\""),
             choose([(silent, plain("\"request\"")), (count - silent, talk)]),
         ]),
     })
+}
+
+/// The port that most entries under an established connection's timer were seen at.
+fn busiest(seen: &Seen<'_>) -> Option<u16> {
+    let strata = seen.record.strata.iter();
+    let established = strata.filter(|it| it.timer == Timer::TcpEstablished && it.port > 0);
+    established
+        .max_by_key(|it| it.connections)
+        .map(|it| it.port)
 }

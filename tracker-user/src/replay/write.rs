@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Write};
 
-use tracker_common::Proto;
+use tracker_common::{Proto, Timer};
 
 use super::{
     course::Course,
     kind::{Arrivals, Kind, Step},
+    length::Length,
 };
+use crate::proof::scaled;
 
 /// What a file is made of.
 #[derive(Debug)]
@@ -16,11 +18,14 @@ pub struct File<'a> {
     /// Timers, `max` and `buckets`.
     pub settings: Vec<(String, u64)>,
     pub course: &'a Course,
+    pub length: &'a Length,
     pub kinds: &'a [Kind],
     /// Share of the connections that are played.
     pub scale: f64,
     /// Share of the connections that a plan may cut.
     pub max_harm: f64,
+    /// Timers that the play tells nothing about, and why.
+    pub untested: Vec<(Timer, String)>,
 }
 
 /// Client's ports, as a scenario has them.
@@ -31,9 +36,13 @@ const FEWEST_CLIENTS: f64 = 20.0;
 impl fmt::Display for File<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "description = {}", quoted(&self.description))?;
-        writeln!(f, "duration = {}", self.course.length.as_secs())?;
+        writeln!(f, "duration = {}", self.length.all.as_secs())?;
         writeln!(f, "\n[settings]")?;
         for (name, value) in &self.settings {
+            let value = match name.as_str() {
+                "max" | "buckets" => scaled(*value, self.scale),
+                _ => *value,
+            };
             writeln!(f, "{name} = {value}")?;
         }
         self.proof(f)?;
@@ -43,8 +52,6 @@ impl fmt::Display for File<'_> {
     }
 }
 
-/// A proof compares what comes after the table has filled: a third of the time, but no more than this.
-const WARM_UP_S: u64 = 1800;
 /// Samples of the entry count in a proof.
 const SAMPLES: u64 = 300;
 /// Times between them in seconds, none of them a minute's part: that is when the kernel collects.
@@ -52,13 +59,34 @@ const INTERVALS: [u64; 10] = [1, 7, 11, 13, 17, 19, 23, 29, 37, 47];
 
 impl File<'_> {
     fn proof(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = self.course.length.as_secs();
-        let warm_up = (length / 3).min(WARM_UP_S);
-        let wanted = (length - warm_up) / SAMPLES;
+        let warm_up = self.length.warm_up.as_secs();
+        let wanted = self.length.all.as_secs().saturating_sub(warm_up) / SAMPLES;
         let interval = INTERVALS.iter().find(|it| **it >= wanted);
         let interval = interval.copied().unwrap_or(wanted | 1);
         writeln!(f, "\n[proof]\nwarm_up = {warm_up}\ninterval = {interval}")?;
-        writeln!(f, "max_harm = {}", self.max_harm)
+        writeln!(f, "max_harm = {}", self.max_harm)?;
+        if self.scale < 1.0 {
+            writeln!(f, "share = {}", self.scale)?;
+        }
+        if let Some(mean) = self.course.mean {
+            writeln!(f, "recorded = {:.1}", mean * self.scale)?;
+        }
+        if self.untested.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n[proof.untested]")?;
+        self.untested
+            .iter()
+            .try_for_each(|(timer, why)| writeln!(f, "{} = {}", timer.name(), quoted(why)))
+    }
+
+    /// Connections of a kind that are played.
+    pub fn count(&self, kind: &Kind) -> f64 {
+        self.scale
+            * match kind.arrivals {
+                Arrivals::Course(count) => count * self.course.share,
+                Arrivals::AtStart(count) => count,
+            }
     }
 
     fn population(&self, f: &mut fmt::Formatter<'_>, kind: &Kind) -> fmt::Result {
@@ -66,10 +94,7 @@ impl File<'_> {
             Proto::Icmpv6 => ("icmp", "family = \"ipv6\"\n"),
             proto => (proto.name(), ""),
         };
-        let count = match kind.arrivals {
-            Arrivals::Course(count) => count * self.course.share,
-            Arrivals::AtStart(count) => count,
-        } * self.scale;
+        let count = self.count(kind);
         let ports = kind.ports.len().max(1) as f64;
         let tuples = CLIENT_PORTS / self.kinds.len() as f64 * ports;
         // Twice as many tuples as connections leave room for chance.

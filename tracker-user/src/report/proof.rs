@@ -4,7 +4,7 @@ use comfy_table::Cell;
 
 use super::Style;
 use crate::{
-    proof::{Check, Proof},
+    proof::{Check, Likeness, Outcome, Proof, Untested},
     units,
 };
 
@@ -19,6 +19,9 @@ pub fn json(proof: &Proof) -> String {
 /// A proof as tables.
 #[must_use]
 pub fn table(proof: &Proof, style: Style) -> String {
+    if proof.changes.is_empty() {
+        return untested(&proof.untested);
+    }
     let mut text = style.heading(&format!(
         "{}, seed {}, kernel {}: {} compared after {}",
         proof.scenario,
@@ -36,19 +39,49 @@ pub fn table(proof: &Proof, style: Style) -> String {
         ]
     });
     let changes = style.grid(["setting", "today", "plan"], &[0], changes);
-    text += if changes.is_empty() {
-        "The plan changes nothing.\n"
-    } else {
-        &changes
-    };
+    text += &changes;
+    text += &each(&proof.untested);
+    if let Some(likeness) = &proof.likeness {
+        text += &like(*likeness);
+    }
     text.push('\n');
     let header = ["", "today", "predicted", "measured", "off", "may be", ""];
     text += &style.grid(header, &[0, 6], proof.checks.iter().map(row));
     text.push('\n');
-    text += match proof.holds {
-        true => "It holds.\n",
-        false => "It does not hold.\n",
+    text += match proof.outcome() {
+        Outcome::Holds => "It holds.\n",
+        Outcome::Partly => "What was tested holds.\n",
+        Outcome::Fails | Outcome::Nothing => "It does not hold.\n",
     };
+    text
+}
+
+/// Of a plan that changes nothing, or nothing that can be tested.
+fn untested(changes: &[Untested]) -> String {
+    if changes.is_empty() {
+        return "The plan changes nothing: there is nothing to prove.\n".to_owned();
+    }
+    each(changes) + "Nothing that the plan changes can be tested so.\n"
+}
+
+fn each(untested: &[Untested]) -> String {
+    let line = |it: &Untested| {
+        let name = it.name.trim_start_matches("net.netfilter.");
+        format!("Not tested: {name}: {}.\n", it.why)
+    };
+    untested.iter().map(line).collect()
+}
+
+/// How near the play is to what was recorded.
+fn like(likeness: Likeness) -> String {
+    let number = |it: f64| units::grouped(it.round() as u64);
+    let (recorded, played) = (number(likeness.recorded), number(likeness.played));
+    let mut text = format!(
+        "{played} entries on average are played under today's settings; {recorded} would be as many as were recorded.\n"
+    );
+    if !likeness.is_near() {
+        text += "That is other traffic than was recorded: what follows says less of it.\n";
+    }
     text
 }
 

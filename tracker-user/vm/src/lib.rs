@@ -8,6 +8,7 @@ mod boot;
 pub mod cache;
 mod kept;
 pub mod kernel;
+pub mod missing;
 pub mod process;
 
 pub use boot::{Added, DEFAULT_LOAD, DEFAULT_MEM, Machine, Outcome, Request, Sink, run};

@@ -1,6 +1,6 @@
 //! Proofs side by side, and what does not hold.
 
-use super::{Check, Done};
+use super::{Check, Done, Expected};
 
 /// Checks with a column of their own, by how they begin.
 const MEAN: &str = "entries on average";
@@ -26,9 +26,20 @@ pub fn text(done: &[Done]) -> String {
     for it in done {
         let (kernel, name) = (&it.kernel, &it.name);
         match &it.proof {
+            Ok(proof) if it.expected == Expected::Fails => {
+                if proof.holds {
+                    text += &format!("{kernel} {name}: it holds, though it cuts connections\n");
+                }
+            }
             Ok(proof) => {
                 if proof.changes.is_empty() {
                     text += &format!("{kernel} {name}: the plan changes nothing\n");
+                }
+                for untested in &proof.untested {
+                    text += &format!(
+                        "{kernel} {name}: not tested: {}: {}\n",
+                        untested.name, untested.why
+                    );
                 }
                 for check in proof.checks.iter().filter(|check| !check.holds) {
                     let Check {
@@ -46,18 +57,12 @@ pub fn text(done: &[Done]) -> String {
             Err(error) => text += &format!("{kernel} {name}: {error:#}\n"),
         }
     }
-    if text.len() == before {
-        text += &format!("{} hold\n", plural(done.len()));
+    if text.len() > before {
+        text.push('\n');
     }
+    let good = done.iter().filter(|it| it.is_good()).count();
+    text += &format!("{good} of {} proofs came as they should\n", done.len());
     text
-}
-
-fn plural(proofs: usize) -> String {
-    if proofs == 1 {
-        "the proof does".to_owned()
-    } else {
-        format!("all {proofs} proofs")
-    }
 }
 
 /// Mean and peak as predicted and measured, and connections cut of those that might be.
@@ -84,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::prove::{Change, Proof};
+    use crate::prove::{Change, Proof, Untested};
 
     #[test]
     fn what_does_not_hold_is_said_below() {
@@ -97,7 +102,7 @@ mod tests {
             most,
             holds: measured <= most,
         };
-        let done = |measured: f64| {
+        let done = |measured: f64, expected| {
             let checks = vec![
                 check("entries on average", 1_000.0, measured, 1_050.0),
                 check("entries at the peak", 1_100.0, 1_100.0, 1_210.0),
@@ -110,18 +115,35 @@ mod tests {
                 took: Duration::from_secs(42),
                 proof: Ok(Proof {
                     changes: vec![Change {}],
+                    untested: vec![Untested {
+                        name: "gre_timeout".to_owned(),
+                        why: "nothing arms it".to_owned(),
+                    }],
                     checks,
                     holds,
                 }),
+                expected,
             }
         };
-        let good = text(&[done(1_010.0)]);
+        let good = text(&[done(1_010.0, Expected::Holds)]);
         assert!(good.contains("1000      1010  +1.0 %"), "{good}");
         assert!(good.contains("1 of 3"), "{good}");
-        let bad = text(&[done(1_010.0), done(1_100.0)]);
         assert!(
-            bad.ends_with("6.12 dns: entries on average: 1100, not 0 to 1050\n"),
-            "{bad}"
+            good.contains("6.12 dns: not tested: gre_timeout: nothing"),
+            "{good}"
         );
+        let bad = text(&[
+            done(1_010.0, Expected::Holds),
+            done(1_100.0, Expected::Holds),
+            done(1_100.0, Expected::Fails),
+            done(1_010.0, Expected::Fails),
+        ]);
+        for line in [
+            "6.12 dns: entries on average: 1100, not 0 to 1050\n",
+            "6.12 dns: it holds, though",
+            "2 of 4 proofs came as they should\n",
+        ] {
+            assert!(bad.contains(line), "{line}:\n{bad}");
+        }
     }
 }

@@ -65,9 +65,5 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     } else {
         report::proof::table(&proof, style)
     })?;
-    Ok(if proof.holds {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(proof.outcome().into())
 }

@@ -31,7 +31,8 @@ pub struct WantedArgs {
     /// Share of the connections to play, up to 1 [default: as many as take some minutes]
     #[arg(long, value_name = "SHARE")]
     rate_scale: Option<f64>,
-    /// How much of the watch to play, about its highest count [default: 2h]
+    /// How long to play, the warm-up included; more than the watch goes through it again [default: 2h at
+    /// most, about the highest count, or what the timers of a plan take]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     duration: Option<Duration>,
 }
@@ -55,6 +56,7 @@ impl WantedArgs {
             scale: self.rate_scale,
             duration: self.duration,
             max_harm: None,
+            changes: Vec::new(),
         })
     }
 }

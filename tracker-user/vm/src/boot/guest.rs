@@ -81,9 +81,14 @@ pub fn bring_back(parcel: &[u8], into: &Path) -> Result<()> {
         .with_context(|| format!("cannot bring the guest's /out back to {}", into.display()))
 }
 
+/// A program needs no libraries.
+pub fn is_static(program: &Path) -> bool {
+    initramfs::libraries(program).is_ok_and(|libraries| libraries.is_empty())
+}
+
 fn busybox(made: &mut Initramfs) -> Result<()> {
     let path = need("busybox")?;
-    if !initramfs::libraries(&path)?.is_empty() {
+    if !is_static(&path) {
         bail!(
             "{} is not static. Run `apt-get install busybox-static`",
             path.display()

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+pub(crate) use guest::is_static;
 pub(crate) use initramfs::Initramfs;
 pub use outcome::Outcome;
 
@@ -112,7 +113,11 @@ pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Resul
         explain(&kernel, &end);
     }
     if let Some(into) = &request.out {
-        guest::bring_back(end.parcel(), into)?;
+        // A guest that did not come to its end sends nothing, or not all.
+        match guest::bring_back(end.parcel(), into) {
+            Err(error) if outcome.status().is_none() => note!("{error:#}"),
+            brought => brought?,
+        }
     }
     Ok(outcome)
 }

@@ -65,6 +65,15 @@ impl Outcome {
         }
     }
 
+    /// The command's own exit status, if it came to its end: whatever the kernel said meanwhile.
+    #[must_use]
+    pub fn status(&self) -> Option<u8> {
+        match self {
+            Self::Exited(status) | Self::Complained { status, .. } => Some(*status),
+            Self::TimedOut | Self::Died { .. } | Self::NotReady => None,
+        }
+    }
+
     /// The exit status for whoever called.
     #[must_use]
     pub fn code(&self) -> u8 {
@@ -209,6 +218,7 @@ mod tests {
             line: said.into(),
         };
         let good = judge(console, "ready 1\nexit 0 2 512\n", false);
+        assert_eq!(good.status(), Some(0));
         assert_eq!((good.code(), good), (126, complained(0)));
         let bad = judge(console, "ready 1\nexit 3 2 512\n", false);
         assert_eq!((bad.code(), bad), (3, complained(3)));
@@ -240,7 +250,8 @@ mod tests {
                 why: None
             }
         );
-        assert_eq!(judge("", "ready 1\n", true), Outcome::TimedOut);
+        let late = judge("", "ready 1\n", true);
+        assert_eq!((late.status(), late), (None, Outcome::TimedOut));
         assert_eq!(judge("", "exit failed 2 0\n", false), Outcome::NotReady);
     }
 }

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, bail};
 
 use super::packages::{Candidate, candidates, stanzas};
+use crate::missing::{FETCHING, KEYRING, Lack, is_here};
 use crate::note;
 use crate::process::{capture, tail, which};
 
@@ -20,7 +21,6 @@ const SUITES: [&str; 5] = [
     "trixie-security",
     "trixie-backports",
 ];
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ENV_MAIN: &str = "TRACKER_DEBIAN_MIRROR";
 const ENV_SECURITY: &str = "TRACKER_DEBIAN_SECURITY_MIRROR";
 
@@ -61,6 +61,20 @@ impl Apt {
     /// The state in this folder, which need not be there yet.
     pub fn new(dir: PathBuf) -> Self {
         Self { dir }
+    }
+
+    /// What this machine lacks to fetch anything.
+    pub fn lacks() -> Vec<Lack> {
+        let mut lacks: Vec<Lack> = FETCHING
+            .into_iter()
+            .filter(|(what, _)| !is_here(what))
+            .map(|(what, package)| Lack::Package(what, package))
+            .collect();
+        let has_apt = which("apt-get").is_some();
+        if has_apt && Mirrors::of_this_machine().is_ok_and(|it| it.by_kind.is_empty()) {
+            lacks.push(Lack::Archive);
+        }
+        lacks
     }
 
     /// Fetches the indexes and gives every kernel that they hold whole, oldest first.

@@ -48,6 +48,22 @@ pub fn of_files(image: &Path, modules: Option<&Path>) -> Result<Kernel> {
     })
 }
 
+/// The kernel that runs here, if its image may be read and its modules are here.
+#[must_use]
+pub fn own() -> Option<Kernel> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let release = release.trim();
+    // Where distributions put it.
+    let places = [
+        PathBuf::from(format!("/boot/vmlinuz-{release}")),
+        Path::new("/lib/modules").join(release).join("vmlinuz"),
+    ];
+    let kernels = places.iter().filter_map(|it| of_files(it, None).ok());
+    kernels
+        .into_iter()
+        .find(|it| it.release == release && it.modules.is_some())
+}
+
 fn first_tree(candidates: &[PathBuf]) -> Option<PathBuf> {
     candidates
         .iter()

@@ -14,7 +14,9 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 
 pub(crate) use archive::modules_archive;
+pub use image::own;
 pub(crate) use modules::Modules;
+pub(crate) use store::unfetchable;
 pub use store::{get, series};
 
 /// A kernel whose files are on this machine.

@@ -10,6 +10,7 @@ use super::apt::Apt;
 use super::packages::{Candidate, compare_versions};
 use super::{Kernel, Spec, image, unpack};
 use crate::cache::Cache;
+use crate::missing::Lack;
 use crate::note;
 
 /// An index older than this is fetched anew.
@@ -52,6 +53,20 @@ pub fn series(cache: &Cache) -> Result<Vec<String>> {
     let mut series: Vec<String> = bootable.map(Candidate::series).collect();
     series.dedup();
     Ok(series)
+}
+
+/// What this machine lacks to fetch a kernel that is not here; `None` is any of Debian's.
+pub fn unfetchable(spec: Option<&Spec>, cache: &Cache) -> Vec<Lack> {
+    let store = Store {
+        dir: cache.kernels(),
+        cache,
+    };
+    let is_here = match spec {
+        Some(Spec::Files { .. }) => true,
+        Some(spec) => store.newest(store.kept(), spec).is_some(),
+        None => !store.kept().is_empty(),
+    };
+    if is_here { Vec::new() } else { Apt::lacks() }
 }
 
 struct Store<'a> {
