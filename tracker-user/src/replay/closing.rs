@@ -30,8 +30,16 @@ pub fn scanned(seen: &Seen<'_>) -> f64 {
     (answered - opened.max(0.0)).max(0.0)
 }
 
-/// Steps that close a connection.
+/// Steps that close a connection: as most are, if the watch was too short for any to have come to its end.
 pub fn steps(seen: &Seen<'_>) -> Vec<Step> {
+    let seen_to_end = ways(seen);
+    if seen_to_end.is_empty() {
+        return plain(CLOSE);
+    }
+    seen_to_end
+}
+
+fn ways(seen: &Seen<'_>) -> Vec<Step> {
     let expired = |state| seen.deaths(state, Reason::Expired);
     let slow = |timer| seen.long_pauses(timer).above(seen.busy(timer));
     let half_closed = slow(Timer::TcpCloseWait);
