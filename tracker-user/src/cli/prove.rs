@@ -153,7 +153,8 @@ fn say(replay: &Replay, kernel: &Spec) {
     let share = units::percent(replay.scale);
     let length = units::duration(replay.duration);
     eprintln!(
-        "tracker: booting kernel {kernel}, to play {length} of what was seen, {share} of it, twice"
+        "tracker: booting kernel {kernel}, to play {length} of traffic like what was seen, with {share} of its \
+         connections, twice"
     );
 }
 
