@@ -1,5 +1,8 @@
 //! Scenarios are played on paper, recorded, made into scenarios again, and played again.
 
+mod limits;
+mod older;
+
 use std::time::Duration;
 
 use tracker_common::{
@@ -136,6 +139,28 @@ fn paused(truth: &TruthFile, timer: Timer, seconds: u64) -> f64 {
         .iter()
         .filter(|(span, _)| span.low * JIFFY_US > seconds * 1_000_000);
     longer.map(|(_, count)| count as f64).sum()
+}
+
+/// Web traffic of so many seconds, of which some connections were never answered; so many entries
+/// that are older than the watch expired in it.
+fn web(watch: u64, older: u64, still_there: u64) -> Recording {
+    let mut source = Synthetic::new();
+    let host = source.host();
+    let established = State::TcpEstablished.id();
+    host.insert(Proto::Tcp, 1_000);
+    host.counters.entered[established] = 1_000;
+    host.counters.moved_on[established] = 1_000 - still_there;
+    lasted(host, State::TcpEstablished, 1_000 - still_there, 5_000_000);
+    host.counters.deaths[established][Reason::Expired.id()] = older;
+    host.counters.timer_expired[Timer::TcpEstablished.id()] = older;
+    host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 900, 120.0);
+    host.live = 0;
+    source.recording(watch)
+}
+
+fn lasted(host: &mut Space, state: State, visits: u64, micros: u64) {
+    let residency = host.histogram(HistogramId::Residency(state));
+    (0..visits).for_each(|_| residency.add(micros));
 }
 
 #[test]
@@ -286,136 +311,6 @@ fn who_still_closes_at_the_end_has_not_talked_for_longer() {
 }
 
 #[test]
-fn what_cannot_be_played_is_refused_or_said() {
-    let mut source = Synthetic::new();
-    let nothing = scenario(&source.recording(60), &Wanted::default()).unwrap_err();
-    assert!(matches!(nothing, ReplayError::Nothing), "{nothing}");
-    source.host().insert(Proto::Gre, 3);
-    source.host().insert(Proto::Udp, 500);
-    source
-        .host()
-        .expire(State::UdpReplied, Timer::Udp, 500, 30.0);
-    let recording = source.recording(9 * 3600);
-    let replay = scenario(&recording, &Wanted::default()).unwrap();
-    assert_eq!(replay.scale, 1.0);
-    let said = replay.left_out.join("; ");
-    assert_eq!(
-        said,
-        "3 entries of protocol gre; all but 2 h of 9 h, about the highest count"
-    );
-    let elsewhere = Wanted {
-        namespace: Some("db".to_owned()),
-        ..Wanted::default()
-    };
-    let error = scenario(&recording, &elsewhere).unwrap_err().to_string();
-    assert!(error.contains("no namespace `db`, but host"), "{error}");
-}
-
-#[test]
-fn more_than_can_be_played_in_minutes_is_scaled_down() {
-    let mut source = Synthetic::new();
-    source.host().insert(Proto::Udp, 50_000_000);
-    source
-        .host()
-        .expire(State::UdpReplied, Timer::Udp, 50_000_000, 30.0);
-    let replay = scenario(&source.recording(3600), &Wanted::default()).unwrap();
-    // Of a play that is a third longer than the watch.
-    assert!((0.006..0.008).contains(&replay.scale), "{}", replay.scale);
-    Scenario::parse("replay", &replay.text).unwrap();
-}
-
-/// Web traffic of so many seconds, of which some connections were never answered; so many entries
-/// that are older than the watch expired in it.
-fn web(watch: u64, older: u64, still_there: u64) -> Recording {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    let established = State::TcpEstablished.id();
-    host.insert(Proto::Tcp, 1_000);
-    host.counters.entered[established] = 1_000;
-    host.counters.moved_on[established] = 1_000 - still_there;
-    lasted(host, State::TcpEstablished, 1_000 - still_there, 5_000_000);
-    host.counters.deaths[established][Reason::Expired.id()] = older;
-    host.counters.timer_expired[Timer::TcpEstablished.id()] = older;
-    host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 900, 120.0);
-    host.live = 0;
-    source.recording(watch)
-}
-
-fn lasted(host: &mut Space, state: State, visits: u64, micros: u64) {
-    let residency = host.histogram(HistogramId::Residency(state));
-    (0..visits).for_each(|_| residency.add(micros));
-}
-
-#[test]
-fn an_entry_older_than_the_watch_takes_no_time_from_those_within() {
-    let text = |older| {
-        let replay = scenario(&web(3_600, older, 0), &Wanted::default());
-        replay.unwrap().text
-    };
-    // Its timer is five days.
-    assert_eq!(text(0), text(1));
-}
-
-#[test]
-fn under_a_timer_longer_than_the_watch_as_many_fall_silent_as_expire() {
-    let scenario = scenario_of(&web(3_600, 50, 100));
-    let hour = Duration::from_secs(3_600);
-    let truth = played(&scenario, &Overrides::default(), hour);
-    let closed = truth.tally.states[&State::TcpEstablished].moved_on as f64;
-    assert!(is_near(closed, 900.0, 0.02), "{closed}");
-}
-
-#[test]
-fn syns_older_than_a_short_watch_count_once() {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Tcp, 1_000);
-    let established = State::TcpEstablished.id();
-    host.counters.entered[established] = 900;
-    host.counters.moved_on[established] = 900;
-    lasted(host, State::TcpEstablished, 900, 2_000_000);
-    host.live = 0;
-    // They began before, and as many that began within will.
-    host.counters.deaths[State::TcpSynSent.id()][Reason::Expired.id()] = 100;
-    host.counters.timer_expired[Timer::TcpSynSent.id()] = 100;
-    let minute = Duration::from_secs(60);
-    let truth = played(
-        &scenario_of(&source.recording(60)),
-        &Overrides::default(),
-        minute,
-    );
-    let opened = truth.tally.states[&State::TcpEstablished].entered as f64;
-    assert!(is_near(opened, 900.0, 0.03), "{opened}");
-}
-
-#[test]
-fn a_play_is_as_long_as_the_timers_that_change_need() {
-    let recording = web(3_600, 50, 100);
-    let of = |changes: Vec<(Timer, u64)>, duration: Option<u64>| {
-        let wanted = Wanted {
-            changes,
-            duration: duration.map(Duration::from_secs),
-            ..Wanted::default()
-        };
-        scenario(&recording, &wanted).unwrap()
-    };
-    let established = vec![(Timer::TcpEstablished, 7_440)];
-    let short = of(established.clone(), None);
-    // Nothing runs out in it, so the change is not part of the proof.
-    assert!(short.duration <= LONGEST, "{:?}", short.duration);
-    let said = "[proof.untested]\ntcp_timeout_established = \"it takes --duration 190h\"";
-    assert!(short.text.contains(said), "{}", short.text);
-    let long = of(established, Some(190 * 3_600));
-    assert!(!long.text.contains("untested"), "{}", long.text);
-    assert_eq!(
-        of(vec![(Timer::Generic, 300)], None).duration,
-        of(Vec::new(), None).duration
-    );
-    let hours = of(vec![(Timer::TcpTimeWait, 7_200)], None);
-    assert!(hours.text.contains("warm_up = 7690"), "{}", hours.text);
-}
-
-#[test]
 fn pauses_of_young_flows_are_played() {
     let mut source = Synthetic::new();
     let host = source.host();
@@ -444,114 +339,4 @@ fn pauses_of_young_flows_are_played() {
     let share = paused(&truth, Timer::Udp, 3) / truth.tally.insert_count() as f64;
     assert!((0.03..0.07).contains(&share), "{share}");
     assert!(!scenario_for(10).text.contains("untested"));
-}
-
-#[test]
-fn pauses_that_are_not_played_are_said() {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Tcp, 3_000);
-    host.max_gap(Timer::TcpSynSent, 300, 70.0);
-    host.max_gap(Timer::TcpSynSent, 2_700, 0.0);
-    let established = State::TcpEstablished.id();
-    host.counters.entered[established] = 3_000;
-    host.counters.moved_on[established] = 3_000;
-    host.expire(State::TcpTimeWait, Timer::TcpTimeWait, 3_000, 120.0);
-    let wanted = Wanted {
-        changes: vec![(Timer::TcpSynSent, 60)],
-        ..Wanted::default()
-    };
-    let replay = scenario(&source.recording(1_800), &wanted).unwrap();
-    let said = "tcp_timeout_syn_sent = \"pauses of more than 1 m are not played as they were: 0 ";
-    assert!(replay.text.contains(said), "{}", replay.text);
-}
-
-#[test]
-fn hostile_recordings_are_played_as_far_as_they_can_be() {
-    // Port 0, and a few seconds.
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Udp, 50);
-    host.ports.push((
-        key(Proto::Udp, 0),
-        PortUse {
-            inserts: 50,
-            deaths: 0,
-            entry_us: 0,
-        },
-    ));
-    let wanted = Wanted {
-        changes: vec![(Timer::Udp, 20)],
-        ..Wanted::default()
-    };
-    let replay = scenario(&source.recording(5), &wanted).unwrap();
-    let said = "port 0 of 50 entries, which are played to another";
-    assert_eq!(replay.left_out, [said]);
-    rehearsal::rehearse(&replay.text).unwrap();
-
-    // Connections that were all there before, beside one flow.
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Udp, 1);
-    let idle = host.histogram(HistogramId::Idle(Timer::TcpEstablished));
-    (0..40).for_each(|_| idle.add(20_000_000));
-    let replay = scenario(&source.recording(600), &Wanted::default()).unwrap();
-    assert!(replay.text.contains("burst = 40"), "{}", replay.text);
-
-    // More than there are tuples for is said before anything is booted.
-    let mut source = Synthetic::new();
-    source.host().insert(Proto::Udp, 3_000_000_000);
-    let wanted = Wanted {
-        scale: Some(1.0),
-        changes: vec![(Timer::Udp, 20)],
-        ..Wanted::default()
-    };
-    let error = scenario(&source.recording(600), &wanted).unwrap_err();
-    assert!(error.to_string().contains("cannot be played"), "{error}");
-}
-
-#[test]
-fn who_had_said_nothing_for_long_when_the_watch_ended_has_fallen_silent() {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    // Longer than the watch, so that nothing expired in it.
-    host.set(Timer::TcpEstablished, 2_000);
-    host.insert(Proto::Tcp, 1_000);
-    host.live = 0;
-    let established = State::TcpEstablished.id();
-    host.counters.entered[established] = 1_000;
-    host.counters.moved_on[established] = 600;
-    lasted(host, State::TcpEstablished, 600, 5_000_000);
-    host.max_gap(Timer::TcpEstablished, 1_000, 20.0);
-    let idle = host.histogram(HistogramId::Idle(Timer::TcpEstablished));
-    (0..300).for_each(|_| idle.add(700_000_000));
-    (0..100).for_each(|_| idle.add(10_000_000));
-    let scenario = scenario_of(&source.recording(1_500));
-    let truth = played(&scenario, &Overrides::default(), Duration::from_secs(5_000));
-    let expired = truth.tally.timers[&Timer::TcpEstablished].expired as f64;
-    // Who neither ends nor falls silent talks as long as the watch, and is silent then.
-    assert!(is_near(expired, 400.0, 0.05), "{expired}");
-    let early = played(&scenario, &Overrides::default(), Duration::from_secs(3_520));
-    let expired = early.tally.timers[&Timer::TcpEstablished].expired as f64;
-    assert!(is_near(expired, 300.0, 0.1), "{expired}");
-}
-
-#[test]
-fn who_came_back_after_an_expiry_does_so_again() {
-    let mut source = Synthetic::new();
-    let host = source.host();
-    host.insert(Proto::Udp, 3_000);
-    host.expire(State::UdpReplied, Timer::Udp, 3_000, 30.0);
-    let returned = host.histogram(HistogramId::Return(Timer::Udp));
-    (0..300).for_each(|_| returned.add(45_000_000));
-    let scenario = scenario_of(&source.recording(3_600));
-    let mut traffic = scenario.traffic(1, &Overrides::default()).unwrap();
-    let packets = traffic.by_ref().count();
-    let cut: u64 = traffic.cuts().values().sum();
-    assert!(is_near(cut as f64, 300.0, 0.05), "{cut} of {packets}");
-    let hour = Duration::from_secs(3_600);
-    let inserts = played(&scenario, &Overrides::default(), hour)
-        .tally
-        .insert_count();
-    assert!(is_near(inserts as f64, 3_000.0, 0.03), "{inserts}");
 }
