@@ -99,10 +99,9 @@ impl Tracking {
         if module(root, MODULE).is_none() {
             return Self::Unknown;
         }
-        let used = |name: &&str| module(root, name).is_some_and(|uses| uses > 0);
         let modules: Vec<String> = USERS
             .iter()
-            .filter(|it| used(it))
+            .filter(|it| is_used(root, it))
             .map(|&it| it.into())
             .collect();
         if modules.is_empty() {
@@ -111,6 +110,14 @@ impl Tracking {
             Self::Rules { modules }
         }
     }
+}
+
+/// Modules that are in use while a rule masquerades.
+const MASQUERADING: [&str; 3] = ["nft_masq", "xt_MASQUERADE", "ipt_MASQUERADE"];
+
+/// A rule masquerades somewhere on the machine. Where that is built in, it does not show.
+pub(super) fn is_masquerading(root: &Root) -> bool {
+    MASQUERADING.iter().any(|it| is_used(root, it))
 }
 
 impl fmt::Display for Tracking {
@@ -131,6 +138,10 @@ impl fmt::Display for Tracking {
             ),
         }
     }
+}
+
+fn is_used(root: &Root, name: &str) -> bool {
+    module(root, name).is_some_and(|uses| uses > 0)
 }
 
 /// How often a loaded module is in use; `None` when it is not loaded.

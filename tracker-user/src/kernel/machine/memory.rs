@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conntrack::is_masquerading;
 use crate::kernel::Root;
 
 /// Slab objects begin at a cache line.
@@ -14,14 +15,15 @@ const EXTENSIONS: u64 = 128;
 pub struct EntryMemory {
     /// The entry itself.
     pub object: u64,
-    /// Its extensions; 0 while no setting asks for one.
+    /// Its extensions; 0 while nothing is known to ask for one.
     pub extensions: u64,
 }
 
 impl EntryMemory {
     /// From the kernel's list of slabs (which only root may read), else from the size of
-    /// `struct nf_conn`; extensions according to the settings of the namespace. What rules add,
-    /// such as NAT or a timeout policy, does not show in settings.
+    /// `struct nf_conn`; extensions according to the settings of the namespace, and to rules that
+    /// masquerade (`nf_nat_masquerade_ipv4` gives each entry one): which namespaces have those the kernel does
+    /// not tell, so all are taken to. What other rules add, such as a timeout policy, does not show.
     #[must_use]
     pub fn read(root: &Root, entry_size: u32, settings: &BTreeMap<String, u64>) -> Self {
         let listed = root
@@ -32,7 +34,8 @@ impl EntryMemory {
         // 1 records the events of every entry, 2 only while somebody listens.
         let extended = value("nf_conntrack_acct") != 0
             || value("nf_conntrack_timestamp") != 0
-            || value("nf_conntrack_events") == 1;
+            || value("nf_conntrack_events") == 1
+            || is_masquerading(root);
         Self {
             object: listed.unwrap_or_else(|| u64::from(entry_size).next_multiple_of(LINE)),
             extensions: if extended { EXTENSIONS } else { 0 },
@@ -100,6 +103,16 @@ mod tests {
         assert_eq!(bytes("nf_conntrack_timestamp", 1), 384);
         assert_eq!(bytes("nf_conntrack_events", 2), 256);
         assert_eq!(bytes("nf_conntrack_events", 1), 384);
+    }
+
+    #[test]
+    fn so_does_masquerading() {
+        let bytes = |uses: u32| {
+            let modules = format!("nft_masq 16384 {uses} - Live 0x0\n");
+            let (_folder, root) = Root::with(&[("proc/modules", &modules)]);
+            EntryMemory::read(&root, 248, &BTreeMap::new()).bytes()
+        };
+        assert_eq!((bytes(0), bytes(1)), (256, 384));
     }
 
     #[test]
