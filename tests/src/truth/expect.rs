@@ -262,6 +262,12 @@ mod tests {
             Some(&Want::Count(1))
         );
         assert_eq!(wants.get("balance.live_at_end"), Some(&Want::Count(0)));
+        // 350 jiffies of 4 ms in 2.8 s, 150 overdue, and an interval at either side.
+        let held = wants.get("timers[udp_timeout].occupancy_mean");
+        assert!(
+            matches!(held, Some(Want::Between(low, high)) if *low < 0.5 && 0.7 < *high && *high < 1.2),
+            "{held:?}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracker_common::{Proto, Reason, State, Timer};
 use tracker_user::lab::truth::{Outcome, Samples, Span, Tally};
 
-use super::ledger::{Entry, Followed, Ledger, Step, UNTOLD};
+use super::ledger::{Death, Entry, Followed, Ledger, Step, UNTOLD};
 use super::scope::{Overdue, Scope, Seldom};
 
 /// Seconds from the end of the traffic to that of the watch, at most.
@@ -32,6 +32,7 @@ pub fn ledger(ledger: &Ledger, namespace: Option<&str>, watch: (u64, u64)) -> Sc
         }
     }
     let peak = peaks(&mut fold.changes, 2 * second);
+    let held = fold.held();
     Scope {
         tally: fold.tally,
         live_at_start: fold.live_at_start,
@@ -43,6 +44,7 @@ pub fn ledger(ledger: &Ledger, namespace: Option<&str>, watch: (u64, u64)) -> Sc
         }),
         beyond: fold.beyond,
         beyond_port: fold.beyond_port,
+        held,
         presence: fold.presence,
         peak,
     }
@@ -61,9 +63,70 @@ struct Fold {
     idle: BTreeMap<Timer, Samples>,
     /// Jiffies from the end of the traffic to that of the watch, at most.
     spare: u64,
+    held: BTreeMap<Timer, Held>,
+    /// Of an entry not all times under timers are known.
+    is_partial: bool,
+}
+
+/// Time that entries spent under a timer.
+#[derive(Debug, Default, Clone, Copy)]
+struct Held {
+    time: Span,
+    /// Entries that died or lived on under it.
+    last: u64,
+    expired: u64,
 }
 
 impl Fold {
+    /// A report does not tell under which timer it was that an expired entry was left in the table, and it knows only
+    /// the interval of a death.
+    fn held(&self) -> Option<BTreeMap<Timer, Span>> {
+        const INTERVAL_S: u64 = 1;
+        let second = self.spare / SPARE_S;
+        let overdue = self
+            .overdue
+            .iter()
+            .map(|(span, _)| span.high)
+            .max()
+            .unwrap_or(0);
+        let each = self.held.iter().map(|(&timer, it)| {
+            let slack = it.last * INTERVAL_S * second;
+            let time = Span {
+                low: it.time.low.saturating_sub(slack),
+                high: it.time.high + slack + it.expired * overdue,
+            };
+            (timer, time)
+        });
+        (!self.is_partial).then(|| each.collect())
+    }
+
+    fn add_held(&mut self, entry: &Entry, end: u64) {
+        let is_told = entry.steps.iter().all(|step| step.timer != UNTOLD);
+        if entry.before || entry.followed != Followed::Wholly || !is_told {
+            self.is_partial = true;
+            return;
+        }
+        let (left, spare) = entry
+            .death
+            .as_ref()
+            .map_or((end, self.spare), |death| (death.at, 0));
+        let ends = entry.steps.iter().skip(1).map(|next| next.at).chain([left]);
+        for (number, (step, until)) in entry.steps.iter().zip(ends).enumerate() {
+            let held = self.held.entry(timer(step)).or_default();
+            let is_last = number + 1 == entry.steps.len();
+            held.time.low += until.saturating_sub(step.at);
+            held.time.high += until.saturating_sub(step.at);
+            if is_last {
+                held.time.high += spare;
+                held.last += 1;
+            }
+            let is_expired = |death: &Death| death.reason.name() == Reason::Expired.name();
+            if is_last && entry.death.as_ref().is_some_and(is_expired) {
+                held.expired += 1;
+            }
+        }
+    }
+
     fn add(&mut self, entry: &Entry, (begin, end): (u64, u64)) {
         let (Some(first), Some(last)) = (entry.steps.first(), entry.steps.last()) else {
             return;
@@ -82,6 +145,7 @@ impl Fold {
         } else {
             self.tally.inserted(proto, entry.pickup);
         }
+        self.add_held(entry, end);
         let kept = entry.followed != Followed::NotAtAll;
         // An older entry that no packet touched was never looked at.
         if entry.followed == Followed::Wholly && (!entry.before || entry.steps.len() > 1) {

@@ -72,6 +72,7 @@ fn scope(truth: &TruthFile, watch: &Watch) -> Scope {
         seldom: None,
         beyond: beyond.collect(),
         beyond_port: beyond_port.collect(),
+        held: None,
         presence,
         peak: tracker_user::lab::truth::Span {
             low: 0,

@@ -45,6 +45,8 @@ pub struct Scope {
     pub beyond: BTreeMap<State, u64>,
     /// Likewise of a port.
     pub beyond_port: BTreeMap<(tracker_common::Proto, u16), u64>,
+    /// Entry-jiffies under each timer; none if not all of them are known.
+    pub held: Option<BTreeMap<Timer, Span>>,
     /// Entry-jiffies in the table.
     pub presence: Span,
     /// What the highest count that was read may be.
@@ -146,6 +148,12 @@ impl Scope {
                 &format!("{path}.expired_per_s"),
                 Want::Between(rate * 0.99, rate * 1.01),
             );
+            let held = self.held.as_ref().map(|all| all.get(timer).copied());
+            let mean = held.map_or(Want::Anything, |held| {
+                page.span(held.unwrap_or_default(), page.duration_s)
+            });
+            page.put(&format!("{path}.occupancy_mean"), mean);
+            page.put(&format!("{path}.occupancy_peak"), Want::Anything);
             self.want_seldom(page, *timer);
         }
     }

@@ -4,23 +4,42 @@
 //! So the time that entries spend under a timer is that of the gaps that ended, of the waits of those that it let
 //! expire (its length, and how long they lay overdue), and of those that were idle when the watch ended. Each is laid
 //! where it was in the course of the watch; by Little's law the time over that of an interval is the mean
-//! number of entries. Not known is the last wait of what died otherwise.
+//! number of entries. Nothing counts the last waits of what died otherwise, but they are what remains of the time
+//! in the states that are one timer's own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tracker_common::{Timer, layout::HistogramId};
+use tracker_common::{Reason, State, Timer, layout::HistogramId};
 
-use crate::recording::{Distribution, GapSpan, Interval, NamespaceRecord, Recording};
+use crate::recording::{CountSample, Distribution, GapSpan, Interval, NamespaceRecord, Recording};
 
 /// Entries that a timer keeps in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Occupancy {
     /// On average over the watch.
     pub mean: f64,
     /// In the interval of the recording that had the most of them.
     pub peak: f64,
 }
+
+/// Timers with the states that no other timer is meant for. What those of TCP are overridden by, where a packet
+/// waits for its acknowledgement, is in [`OVERRIDES`].
+const OWN: [(Timer, &[State]); 10] = [
+    (Timer::TcpSynSent, &[State::TcpSynSent]),
+    (Timer::TcpSynRecv, &[State::TcpSynRecv]),
+    (Timer::TcpEstablished, &[State::TcpEstablished]),
+    (Timer::TcpFinWait, &[State::TcpFinWait]),
+    (Timer::TcpCloseWait, &[State::TcpCloseWait]),
+    (Timer::TcpLastAck, &[State::TcpLastAck]),
+    (Timer::TcpTimeWait, &[State::TcpTimeWait]),
+    (Timer::TcpClose, &[State::TcpClose]),
+    (Timer::Udp, &[State::UdpUnreplied, State::UdpReplied]),
+    (Timer::UdpStream, &[State::UdpStream]),
+];
+
+/// Timers that a state of TCP may have in place of its own.
+const OVERRIDES: [Timer; 2] = [Timer::TcpUnacknowledged, Timer::TcpMaxRetrans];
 
 /// By timer; those that kept none are left out.
 pub type ByTimer = BTreeMap<Timer, Occupancy>;
@@ -89,7 +108,7 @@ impl Courses {
     ) -> Self {
         let mut courses = Self::default();
         for span in spans {
-            let end = f64::midpoint(span.started.as_secs_f64(), span.ended.as_secs_f64());
+            let end = middle(span.started, span.ended);
             let course = courses.course(span.timer, intervals);
             match &span.gaps {
                 None => course.spend(intervals, end, span.sum.as_secs_f64()),
@@ -102,13 +121,12 @@ impl Courses {
             let Some(interval) = intervals.get(sample.interval) else {
                 continue;
             };
-            let end = f64::midpoint(interval.started.as_secs_f64(), interval.ended.as_secs_f64());
+            let end = middle(interval.started, interval.ended);
             for &(timer, count) in &sample.expired {
-                let name = format!("nf_conntrack_{}", timer.name());
-                let Some(&length) = namespace.sysctls.get(&name) else {
+                let Some(length) = length(namespace, timer) else {
                     continue;
                 };
-                let begin = end - overdue - length as f64;
+                let begin = end - overdue - length;
                 let course = courses.course(timer, intervals);
                 course.add(intervals, begin, end, count as f64);
             }
@@ -121,7 +139,32 @@ impl Courses {
                     .waited(intervals, end, idle);
             }
         }
+        courses.killed(intervals, namespace);
         courses
+    }
+
+    /// Lays what was killed where anything was that did not expire.
+    fn killed(&mut self, intervals: &[Interval], namespace: &NamespaceRecord) {
+        let killed_in = |sample: &CountSample| {
+            let expired: u64 = sample.expired.iter().map(|(_, count)| count).sum();
+            sample.destroyed.saturating_sub(expired)
+        };
+        let all: u64 = namespace.samples.iter().map(killed_in).sum();
+        for (timer, states) in OWN {
+            let deaths = killed(namespace, states);
+            let Some(wait) = last_wait(namespace, timer, states).filter(|_| deaths > 0) else {
+                continue;
+            };
+            let course = self.course(timer, intervals);
+            for sample in &namespace.samples {
+                let Some(interval) = intervals.get(sample.interval) else {
+                    continue;
+                };
+                let end = middle(interval.started, interval.ended);
+                let share = killed_in(sample) as f64 / all.max(1) as f64;
+                course.add(intervals, end - wait, end, deaths as f64 * share);
+            }
+        }
     }
 
     fn course(&mut self, timer: Timer, intervals: &[Interval]) -> &mut Course {
@@ -229,6 +272,49 @@ impl Course {
     }
 }
 
+/// Entries that died in these states without having expired.
+fn killed(namespace: &NamespaceRecord, states: &[State]) -> u64 {
+    let deaths = |state: &State| {
+        let all = &namespace.counters.deaths[state.id()];
+        all.iter().sum::<u64>() - all[Reason::Expired.id()]
+    };
+    states.iter().map(deaths).sum()
+}
+
+/// Seconds that those waited on average: what is left of the time in these states.
+fn last_wait(namespace: &NamespaceRecord, timer: Timer, states: &[State]) -> Option<f64> {
+    let sum = |id| {
+        let it = namespace.histograms.get(&id);
+        it.map_or(0.0, |it| it.sum_us as f64 / 1e6)
+    };
+    let in_state = |&state: &State| {
+        let living = namespace.counters.live_us[state.id()] as f64 / 1e6;
+        sum(HistogramId::Residency(state)) + living
+    };
+    let under = |timer: Timer| {
+        let expired = namespace.counters.timer_expired[timer.id()] as f64;
+        let each = length(namespace, timer).unwrap_or(0.0);
+        sum(HistogramId::Gap(timer)) + sum(HistogramId::Idle(timer)) + expired * each
+    };
+    let is_tcp = !matches!(timer, Timer::Udp | Timer::UdpStream);
+    let others = OVERRIDES.iter().filter(|_| is_tcp).copied().map(under);
+    let spent: f64 = states.iter().map(in_state).sum();
+    let left = spent - under(timer) - others.sum::<f64>();
+    let wait = left / killed(namespace, states).max(1) as f64;
+    Some(wait.clamp(0.0, length(namespace, timer)?))
+}
+
+/// Of a timer in a namespace, in seconds.
+fn length(namespace: &NamespaceRecord, timer: Timer) -> Option<f64> {
+    let name = format!("nf_conntrack_{}", timer.name());
+    namespace.sysctls.get(&name).map(|&it| it as f64)
+}
+
+/// When something happened of which only the interval is known.
+fn middle(started: Duration, ended: Duration) -> f64 {
+    f64::midpoint(started.as_secs_f64(), ended.as_secs_f64())
+}
+
 /// The interval of a time; the last one if it is later.
 fn at(intervals: &[Interval], time: f64) -> usize {
     let later = intervals.partition_point(|it| it.ended.as_secs_f64() <= time);
@@ -237,9 +323,7 @@ fn at(intervals: &[Interval], time: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tracker_common::{Proto, State};
+    use tracker_common::Proto;
 
     use super::*;
     use crate::recording::synthetic::{Space, Synthetic};
@@ -346,5 +430,33 @@ mod tests {
                 .all
                 .is_empty()
         );
+    }
+    #[test]
+    fn the_last_wait_of_what_was_killed_is_what_remains_of_its_state() {
+        const SECONDS: u64 = 1200;
+        let mut source = Synthetic::new();
+        let mut samples = Vec::new();
+        // In each ten seconds ten begin, six of which expire and four are reopened after 50 s.
+        for end in (10..=SECONDS).step_by(10) {
+            let host = source.host();
+            host.insert(Proto::Tcp, 10);
+            let time_wait = State::TcpTimeWait;
+            if end > 120 {
+                host.expire(time_wait, Timer::TcpTimeWait, 6, 120.0);
+            }
+            if end > 50 {
+                let residency = HistogramId::Residency(time_wait);
+                for _ in 0..4 {
+                    host.histogram(residency).add(50_000_000);
+                }
+                host.die(time_wait, Reason::Reopened, 4);
+            }
+            source.at = Duration::from_secs(end);
+            samples.push(source.now());
+        }
+        let recording = source.recorded(&samples);
+        let it = Occupancies::of(&recording).unwrap().all[&Timer::TcpTimeWait];
+        let steady = 0.6 * (120.0 + OVERDUE) + 0.4 * 50.0;
+        assert!((it.peak / steady - 1.0).abs() < 0.02, "{it:?} {steady}");
     }
 }

@@ -3,10 +3,7 @@
 use serde::Serialize;
 use tracker_common::{Proto, Reason, State, Timer, layout::HistogramId};
 
-use super::{
-    Observed,
-    occupancy::{ByTimer, Occupancy},
-};
+use super::{Observed, occupancy::ByTimer};
 use crate::recording::{Distribution, StratumRecord};
 
 /// inserted - destroyed - (live at end - live at start): what nobody saw.
@@ -186,8 +183,10 @@ pub struct TimerRow {
     pub resumed_gaps: Quantiles,
     /// Longest of them, of each entry that was seen under the timer (0 if it had none).
     pub max_gap: Quantiles,
-    /// Entries that it keeps in the table; `None` if the recording does not tell.
-    pub occupancy: Option<Occupancy>,
+    /// Entries that it keeps in the table, on average; `None` if the recording could not be read any more.
+    pub occupancy_mean: Option<f64>,
+    /// The same, in the interval of the recording that had the most of them.
+    pub occupancy_peak: Option<f64>,
     /// Entries that it ran out on.
     pub expired: u64,
     /// The same, per second.
@@ -199,7 +198,8 @@ pub struct TimerRow {
 }
 
 impl TimerRow {
-    pub(super) fn rows(observed: &Observed, occupancy: &ByTimer) -> Vec<Self> {
+    pub(super) fn rows(observed: &Observed, occupancy: Option<&ByTimer>) -> Vec<Self> {
+        let kept = |timer| occupancy.map(|it| it.get(&timer).copied().unwrap_or_default());
         Timer::ALL
             .iter()
             .map(|&timer| Self {
@@ -207,7 +207,8 @@ impl TimerRow {
                 current_s: observed.timer(timer),
                 resumed_gaps: Quantiles::of(observed.histogram(HistogramId::Gap(timer))),
                 max_gap: Quantiles::of(observed.histogram(HistogramId::MaxGap(timer))),
-                occupancy: occupancy.get(&timer).copied(),
+                occupancy_mean: kept(timer).map(|it| it.mean),
+                occupancy_peak: kept(timer).map(|it| it.peak),
                 expired: observed.counters.timer_expired[timer.id()],
                 expired_per_s: observed.rate(observed.counters.timer_expired[timer.id()]),
                 returns: Quantiles::of(observed.histogram(HistogramId::Return(timer))),

@@ -85,7 +85,7 @@ pub struct Body {
 }
 
 impl Body {
-    fn of(observed: &Observed, occupancy: &ByTimer) -> Self {
+    fn of(observed: &Observed, occupancy: Option<&ByTimer>) -> Self {
         use tracker_common::layout::HistogramId::{Lifetime, Overdue};
         let causes = Cause::ALL.iter();
         Self {
@@ -120,8 +120,8 @@ impl Summary {
         // A file that is gone by now has told the rest.
         let occupancies = Occupancies::of(recording)
             .inspect_err(|error| log::warn!("who keeps entries in the table is not told: {error}"))
-            .unwrap_or_default();
-        let nothing = ByTimer::new();
+            .ok();
+        let occupancies = occupancies.as_ref();
         let losses = Loss::ALL
             .iter()
             .map(|it| (it.name(), recording.losses.count[it.id()]));
@@ -134,7 +134,10 @@ impl Summary {
             duration_s: recording.duration.as_secs_f64(),
             complete: recording.complete,
             hooks: description.hooks.clone(),
-            all: Body::of(&Observed::recording(recording), &occupancies.all),
+            all: Body::of(
+                &Observed::recording(recording),
+                occupancies.map(|it| &it.all),
+            ),
             losses: losses.collect(),
             namespaces: recording
                 .namespaces
@@ -145,7 +148,7 @@ impl Summary {
                     inum: namespace.inum,
                     body: Body::of(
                         &Observed::namespace(recording, namespace),
-                        occupancies.namespaces.get(index).unwrap_or(&nothing),
+                        occupancies.and_then(|it| it.namespaces.get(index)),
                     ),
                 })
                 .collect(),
@@ -266,7 +269,7 @@ mod tests {
         );
         assert_eq!(json["namespaces"][1]["balance"]["inserted"], 3);
         assert_eq!(json["timers"][0]["max_gap"]["count"], 6);
-        assert!(json["timers"][0]["occupancy"]["mean"].is_number());
+        assert!(json["timers"][0]["occupancy_mean"].is_number());
         assert_eq!(json["deaths"][0]["reason"], "early_drop");
         assert_eq!(json["kernel_statistics"]["early_drop"], 5);
         assert_eq!(json["kernel_statistics"]["drop"], 0);

@@ -114,8 +114,8 @@ fn timers(all: &Body, style: Style) -> String {
             time(row.max_gap.max_s),
             number(row.expired),
             Cell::new(units::rate(row.expired_per_s)),
-            held(row.occupancy.map(|it| it.mean)),
-            held(row.occupancy.map(|it| it.peak)),
+            held(row.occupancy_mean),
+            held(row.occupancy_peak),
         ]
     });
     let header = [
