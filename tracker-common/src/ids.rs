@@ -346,6 +346,14 @@ ids! {
 impl Loss {
     /// Slots in an array by loss; a power of two so that an index can be masked.
     pub const SLOTS: usize = 8;
+
+    /// Those that hide gaps, and so the harm of a lower timer. A stack that was lost does not, nor a port.
+    pub const HIDING: [Self; 4] = [
+        Self::MapFull,
+        Self::ReadFailed,
+        Self::ProbeMissed,
+        Self::NamespacesFull,
+    ];
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
         None if Sample::of(scene, timer, value).is_empty() => {
             (false, Some(sample::too_short(scene, timer, value)))
         }
-        None => (true, None),
+        None => (true, scene.mixed(timer)),
     };
     Tried {
         name: name.full(),

@@ -12,15 +12,6 @@ use crate::{
     units,
 };
 
-/// Losses that hide gaps, and so the harm of a lower timer. A stack that was lost does not; of a port that was
-/// lost see [`Sample::unplaced`](super::sample::Sample).
-const HIDING: [Loss; 4] = [
-    Loss::MapFull,
-    Loss::ReadFailed,
-    Loss::ProbeMissed,
-    Loss::NamespacesFull,
-];
-
 /// A namespace in one recording, where the length of a timer is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch<'a> {
@@ -197,13 +188,15 @@ impl<'a> Scene<'a> {
         spared / self.all.seconds.max(f64::MIN_POSITIVE)
     }
 
-    /// Whether a timer's value changed during a watch.
-    pub fn changed(&self, timer: Timer) -> bool {
+    /// What makes of a timer's gaps no evidence, if its value changed during a watch.
+    pub fn mixed(&self, timer: Timer) -> Option<String> {
         let name = format!("nf_conntrack_{}", timer.name());
-        self.recordings
+        let is_mixed = self
+            .recordings
             .iter()
             .flat_map(|it| &it.namespaces)
-            .any(|it| it.changed.contains(&name))
+            .any(|it| it.changed.contains(&name));
+        is_mixed.then(|| "it was changed during the watch, which mixes two values".to_owned())
     }
 
     /// The longest gap that a timer of so many seconds spares: the kernel's clock ticks, and a gap of
@@ -264,7 +257,7 @@ fn blocked(recordings: &[Recording]) -> Option<String> {
     if recordings.iter().any(|it| !it.complete) {
         return Some("the recording is incomplete".to_owned());
     }
-    let hidden = HIDING
+    let hidden = Loss::HIDING
         .iter()
         .fold(0, |sum: u64, &it| sum.saturating_add(count(recordings, it)));
     (hidden > 0).then(|| {

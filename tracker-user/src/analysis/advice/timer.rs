@@ -59,10 +59,6 @@ pub fn stated(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
 
 /// Nothing may be concluded.
 fn blocked(scene: &Scene<'_>, timer: Timer) -> Option<Verdict> {
-    let reason = scene.blocked.clone().or_else(|| {
-        scene
-            .changed(timer)
-            .then(|| "it was changed during the watch, which mixes two values".to_owned())
-    })?;
+    let reason = scene.blocked.clone().or_else(|| scene.mixed(timer))?;
     Some(Verdict { seconds: 0, reason })
 }

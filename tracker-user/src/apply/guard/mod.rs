@@ -134,11 +134,6 @@ impl Guard {
 }
 
 fn lost(sample: &Sample) -> u64 {
-    let hiding = [
-        Loss::MapFull,
-        Loss::ReadFailed,
-        Loss::ProbeMissed,
-        Loss::NamespacesFull,
-    ];
-    hiding.iter().map(|it| sample.losses.count[it.id()]).sum()
+    let hiding = Loss::HIDING.iter();
+    hiding.map(|it| sample.losses.count[it.id()]).sum()
 }

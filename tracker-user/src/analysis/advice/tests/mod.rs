@@ -12,7 +12,11 @@ mod table;
 use tracker_common::{Loss, Proto, State, Timer};
 
 use super::*;
-use crate::recording::synthetic::{Space, Synthetic};
+use crate::{
+    analysis::whatif::whatif,
+    recording::synthetic::{Space, Synthetic},
+    settings::{Assignment, Name},
+};
 
 /// A busy quarter of an hour: short connections that all end in TIME_WAIT.
 fn short_connections(n: u64) -> Synthetic {
@@ -215,12 +219,14 @@ fn a_timer_that_changed_or_differs_is_said_so() {
     source.at = std::time::Duration::from_secs(900);
     source.host().set(Timer::TcpTimeWait, 90);
     let recording = source.recorded(&[first, source.now()]);
-    let it = plan(&[recording], &Request::default());
-    assert!(
-        find(&it, "tcp_timeout_time_wait")
-            .reason
-            .contains("changed during the watch")
-    );
+    let mixed = "changed during the watch";
+    let it = plan(std::slice::from_ref(&recording), &Request::default());
+    assert!(find(&it, "tcp_timeout_time_wait").reason.contains(mixed));
+    let name = Name::Timer(Timer::TcpTimeWait);
+    let answer = whatif(&[recording], &[Assignment { name, value: 60 }], None);
+    let tried = &answer.settings[0];
+    assert!(tried.remark.as_ref().unwrap().contains(mixed));
+    assert!(tried.harm.is_some());
 
     let mut source = short_connections(90_000);
     source.namespaces.push(Space::new(9, "blue"));
