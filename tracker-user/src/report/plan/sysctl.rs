@@ -1,6 +1,6 @@
 //! A plan as a file for `sysctl -p` or /etc/sysctl.d: only what changes is active.
 
-use super::{Action, Plan, Renderer, Setting, Style, comment, heading, outlook, saving, value};
+use super::{Action, Plan, Renderer, Setting, Style, comment, heading, outlook, value};
 use crate::units;
 
 pub struct Sysctl;
@@ -63,10 +63,10 @@ fn why(setting: &Setting) -> String {
         } else {
             "Adds"
         };
-        let number = saving(setting);
+        let number = setting.entries_saved.unsigned_abs();
         text.push_str(&format!(
-            " {verb} {} entries.",
-            number.trim_start_matches('-')
+            " {verb} {}.",
+            units::plural(number, "entry", "entries")
         ));
     }
     text
