@@ -1,11 +1,12 @@
 //! Plans that are applied, guarded and taken back, on real sysctls.
 
 mod meets;
+mod plan;
 
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use seccompiler::apply_filter;
-use serde_json::{Value, json};
 use tracker_user::lab::clock::Clock;
 
+use self::plan::Plan;
 use super::errors::{LOSSES, says, tracking};
 use super::faces::poll;
 use super::refusals::{no_programs, own_mounts, without};
-use super::tracker::{end_with, program, succeed};
+use super::tracker::{end_with, succeed};
 use super::{Case, Kind, PREFIX};
 use crate::net::{Netns, SERVER4, Topology};
 use crate::traffic::Stage;
@@ -52,86 +53,6 @@ pub fn cases() -> Vec<Case> {
         free("apply_guard_meets_full_table", meets::full_table),
         free("apply_guard_meets_foreign_file", meets::foreign_file),
     ]
-}
-
-/// A plan on the disk: settings with what they are and what they become, for some namespaces.
-struct Plan {
-    file: PathBuf,
-    state: PathBuf,
-}
-
-impl Plan {
-    fn write(places: &[&Netns], settings: &[(&str, u64, u64)]) -> Result<Self> {
-        let plan = Self {
-            file: "/tmp/plan.json".into(),
-            state: "/tmp/applied/state.json".into(),
-        };
-        let places = places
-            .iter()
-            .map(|it| json!({ "inum": 1, "name": it.name() }));
-        let settings = settings.iter().map(|&(name, current, recommended)| {
-            let action = if recommended < current {
-                "lower"
-            } else {
-                "raise"
-            };
-            json!({
-                "name": format!("net.netfilter.{name}"), "current": current,
-                "recommended": recommended, "action": action, "reason": "seen", "entries_saved": 0,
-                "evidence": {
-                    "connections": 90_000, "exceedances": 0, "harm_upper_95": 3.3e-5,
-                    "max_gap_s": 0.3, "worst_stratum": null,
-                },
-            })
-        });
-        let text = json!({
-            "schema_version": 2, "policy": "balanced", "max_harm": 1e-4,
-            "machine": { "id": null, "host": "elsewhere" }, "kernel": "6.12", "scope": "all",
-            "namespaces": places.collect::<Value>(), "settings": settings.collect::<Value>(),
-            "observed": {
-                "hosts": ["elsewhere"], "duration_s": 900.0, "inserts": 90_000, "deaths": 90_000,
-                "count_mean": 5.0, "count_peak": 6, "little_mean": 5.0,
-            },
-            "table": {
-                "max": 1, "buckets": 1, "memory_bytes": 1, "current_max": 1, "current_buckets": 1,
-                "current_memory_bytes": 1, "needed": 1, "chain_mean": 1.0, "flood": [],
-            },
-            "predicted": {
-                "count_mean": 4.0, "count_p99": 4, "count_peak": 5, "overdue_s": 1.0,
-                "little_mean": 4.0,
-            },
-            "guard": {
-                "max_harm": 1e-4, "inserts_per_s": 100.0, "pickups_per_s": 0.0,
-                "returns_per_s": 0.0, "early_drop_per_s": 0.0, "drop_per_s": 0.0,
-                "insert_failed_per_s": 0.0,
-            },
-            "warnings": [],
-        });
-        fs::write(&plan.file, text.to_string())?;
-        Ok(plan)
-    }
-
-    fn apply(&self) -> Command {
-        let mut command = Command::new(program());
-        command
-            .arg("apply")
-            .arg(&self.file)
-            .args(["--yes", "--any-machine", "--state"]);
-        command.arg(&self.state);
-        command
-    }
-
-    fn rollback(&self) -> Command {
-        let mut command = Command::new(program());
-        command.args(["rollback", "--state"]).arg(&self.state);
-        command
-    }
-
-    /// Fails unless a process that was killed or refused has left nothing.
-    fn is_forgotten(&self) -> Result<()> {
-        ensure!(!self.state.exists(), "old values are still remembered");
-        Ok(())
-    }
 }
 
 fn sysctl(place: &Netns, name: &str) -> Result<u64> {

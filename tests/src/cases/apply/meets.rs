@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{ESTABLISHED, FAILED, Guard, MAX, Plan, UDP, is, own, poll, sysctl};
+use super::plan::Plan;
+use super::{ESTABLISHED, FAILED, Guard, MAX, UDP, is, own, poll, sysctl};
 use crate::cases::errors::{LOSSES, tracking};
 use crate::cases::tracker::{end_with, succeed};
 use crate::net::SERVER4;
