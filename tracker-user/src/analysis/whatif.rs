@@ -6,6 +6,7 @@ use super::{
     advice::{
         Evidence, FloodKind, Predicted, Request, Warning, doubts, flood, harm,
         memory::Budget,
+        overrides,
         sample::{self, Sample},
         scene::Scene,
         table::{self, chain},
@@ -125,12 +126,16 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
             }),
         }
     };
+    let now = side(forecast.now, forecast.largest_now.1, &[]);
     let then = side(forecast.then, forecast.largest_then.1, settings);
     WhatIf {
         schema_version: 1,
         duration_s: scene.all.seconds,
-        settings: settings.iter().map(|it| tried(&scene, it, &then)).collect(),
-        now: side(forecast.now, forecast.largest_now.1, &[]),
+        settings: settings
+            .iter()
+            .map(|it| tried(&scene, it, &now, &then))
+            .collect(),
+        now,
         then,
         warnings: doubts::warnings(&scene),
     }
@@ -157,23 +162,31 @@ fn filling(
         .collect()
 }
 
-/// What is wrong with a size for the entries that there would be.
-fn unfit(name: Name, value: u64, then: &Side) -> Option<String> {
+/// What is wrong with a size for the entries that there are, or would be.
+fn unfit(name: Name, value: u64, now: &Side, then: &Side) -> Option<String> {
     match name {
         Name::Max if value > 0 && value <= then.largest_peak => Some(format!(
             "the peak does not fit: packets are dropped and entries evicted. Give more than {}",
             units::grouped(then.largest_peak)
         )),
+        Name::Max if value > 0 && value <= now.largest_peak => Some(format!(
+            "today's peak of {} does not fit: set the timers first, and this when they have had effect",
+            units::grouped(now.largest_peak)
+        )),
         Name::Buckets => {
             let max = then.max.filter(|&it| it > 0)?;
-            let why = table::unfit(value, max)?;
-            Some(format!("{why}. Give about {}", units::grouped(max)))
+            let why = table::unfit(value, max, max)?;
+            let most = Name::Buckets.range().1;
+            Some(format!(
+                "{why}. Give about {}",
+                units::grouped(max.min(most))
+            ))
         }
         _ => None,
     }
 }
 
-fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
+fn tried(scene: &Scene<'_>, setting: &Assignment, now: &Side, then: &Side) -> Tried {
     let &Assignment { name, value } = setting;
     let Name::Timer(timer) = name else {
         let table = scene.largest.table.or(scene.all.table);
@@ -188,13 +201,14 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
             }),
             value,
             harm: None,
-            remark: unfit(name, value, then),
+            remark: unfit(name, value, now, then),
             entries_saved: 0,
             is_timer: false,
         };
     };
     let current = scene.current(timer);
-    let lower = current.is_none_or(|it| value < it);
+    // It may be shorter than in one of several namespaces.
+    let lower = scene.watches(timer).any(|it| value < it.value) || current.is_none();
     let seen = scene.max_gaps(timer).count() > 0;
     let (told, remark) = match &scene.blocked {
         _ if !lower => (false, None),
@@ -203,7 +217,13 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, then: &Side) -> Tried {
         None if Sample::of(scene, timer, value).is_empty() => {
             (false, Some(sample::too_short(scene, timer, value)))
         }
-        None => (true, scene.mixed(timer)),
+        None => {
+            let remark = scene.mixed(timer);
+            (
+                true,
+                remark.or_else(|| overrides::remark(scene, timer, value)),
+            )
+        }
     };
     Tried {
         name: name.full(),

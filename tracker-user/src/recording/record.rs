@@ -82,6 +82,18 @@ pub struct NamespaceRecord {
     pub samples: Vec<CountSample>,
 }
 
+impl NamespaceRecord {
+    /// Entries older than the watch that no packet touched in all of it, at most. Of them no more is known than that
+    /// they were in the table at the end.
+    #[must_use]
+    pub fn silent(&self) -> u64 {
+        let idle = |&timer: &Timer| self.histograms.get(&HistogramId::Idle(timer));
+        let looked_at = Timer::ALL.iter().filter_map(idle).map(Distribution::count);
+        let looked_at = looked_at.fold(0, u64::saturating_add);
+        self.live.saturating_sub(looked_at).min(self.live_at_start)
+    }
+}
+
 /// One namespace in one interval.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CountSample {

@@ -121,14 +121,26 @@ fn rows(answer: &WhatIf) -> Vec<[Cell; 3]> {
             _ => bytes(it.memory_bytes),
         }),
     ];
-    for (now, then) in now.flood.iter().zip(&then.flood) {
-        let what = match now.kind {
+    for then in &then.flood {
+        // Of a timer that could not be read only the value that is tried is known.
+        let now = now.flood.iter().find(|it| it.kind == then.kind);
+        let what = match then.kind {
             FloodKind::Syn => "SYNs without an answer",
             FloodKind::AnsweredSyn => "SYNs with one",
             FloodKind::Udp => "datagrams",
         };
-        let name = format!("{} {what} a second fill it in", units::rate(now.rate_per_s));
-        rows.push([name, filling(now), filling(then)].map(Cell::new));
+        let name = format!(
+            "{} {what} a second fill it in",
+            units::rate(then.rate_per_s)
+        );
+        rows.push(
+            [
+                name,
+                now.map_or_else(|| "?".to_owned(), filling),
+                filling(then),
+            ]
+            .map(Cell::new),
+        );
     }
     rows
 }
@@ -173,7 +185,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_say_what_would() {
-        let it = answer(&["max=1000", "buckets=300"]);
+        let it = answer(&["max=1000", "buckets=200"]);
         assert_eq!(
             it.settings[0].remark.as_deref(),
             Some(

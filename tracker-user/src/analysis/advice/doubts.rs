@@ -3,11 +3,14 @@
 use tracker_common::{Cause, Timer, layout::HistogramId};
 
 use super::{Warning, scene::Scene};
+use crate::source::Statistic;
 
 /// Entries that stay for longer than this until they are collected are worth a word, in seconds.
 const LAG: f64 = 5.0;
 /// So large a share of the gaps may be missing without a word.
 const UNATTRIBUTED: f64 = 0.01;
+/// And of the entries in the table at the end, those of which nothing is known.
+const SILENT: f64 = 0.01;
 
 /// Warnings about the recordings.
 pub fn warnings(scene: &Scene<'_>) -> Vec<Warning> {
@@ -21,6 +24,16 @@ pub fn warnings(scene: &Scene<'_>) -> Vec<Warning> {
     }
     if scene.lost != 0 {
         warnings.push(Warning::Unbalanced(scene.lost));
+    }
+    if scene.is_full() {
+        warnings.push(Warning::Full {
+            refused: scene.counted(Statistic::Drop),
+            evicted: scene.counted(Statistic::EarlyDrop),
+        });
+    }
+    let silent = scene.silent();
+    if silent as f64 > SILENT * scene.all.live as f64 {
+        warnings.push(Warning::Silent(silent));
     }
     let counters = &scene.all.counters;
     let missed = Cause::ALL

@@ -7,7 +7,7 @@
 use tracker_common::Timer;
 
 use super::{
-    bound, harm, policy, round,
+    bound, harm, overrides, policy, round,
     sample::{Hour, LONG, Sample, too_short},
     scene::Scene,
     timer::Verdict,
@@ -23,11 +23,16 @@ pub fn verdict(scene: &Scene<'_>, timer: Timer, current: u64) -> Result<Verdict,
         return Err("no connection was seen under it".to_owned());
     }
     let floor = policy::floor(scene.request.policy, timer);
-    if floor.seconds >= current {
-        return Err(floor.why.to_owned());
+    let mut seconds = floor.seconds.max(overrides::least(scene, timer));
+    if seconds >= current {
+        let why = if floor.seconds >= current {
+            floor.why
+        } else {
+            "it must stay above tcp_timeout_unacknowledged and tcp_timeout_max_retrans"
+        };
+        return Err(why.to_owned());
     }
-    let mut search = Search::new(scene, timer, floor.seconds)?;
-    let mut seconds = floor.seconds;
+    let mut search = Search::new(scene, timer, seconds)?;
     loop {
         let Some(least) = search.asked_for(seconds)? else {
             return Ok(Verdict {
@@ -196,6 +201,17 @@ impl<'a, 'b> Search<'a, 'b> {
         if let Some((_, port)) = &self.port {
             reason.push_str(&format!("; {port}"));
         }
+        let limit_us = self.scene.limit_us(seconds);
+        let idle = self.sample.idle(limit_us);
+        if idle > 0 {
+            let (resumed, ended) = self.sample.ended(limit_us);
+            reason.push_str(&format!(
+                "; {} idle for longer when the watch ended, taken to be like {}, of which {} went on",
+                units::plural(idle, "entry was", "entries were"),
+                units::plural(ended, "one that ended", "others that ended"),
+                units::count(resumed)
+            ));
+        }
         reason
     }
 }
@@ -225,7 +241,7 @@ fn needed(sample: &Sample<'_>, max_harm: f64) -> String {
 /// Two digits, upwards.
 fn round_up(number: u64) -> u64 {
     let step = 10_u64.pow(number.checked_ilog10().unwrap_or(0).saturating_sub(1));
-    number.div_ceil(step) * step
+    number.div_ceil(step).saturating_mul(step)
 }
 
 /// Whether lowering saves enough to touch a running system for it.

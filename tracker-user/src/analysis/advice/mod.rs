@@ -15,6 +15,7 @@ pub(super) mod harm;
 mod interactions;
 mod lower;
 pub(super) mod memory;
+pub(super) mod overrides;
 mod plan;
 mod policy;
 mod raise;

@@ -106,29 +106,39 @@ impl<'a> Sample<'a> {
         until.min().unwrap_or(0)
     }
 
-    /// Entries that were idle for longer than so long when the watch ended, and had not expired yet.
+    /// Entries that were idle for longer than so long when the watch ended, and had not expired yet. Those that were
+    /// silent all through it may be any timer's that did not run out meanwhile.
     pub fn idle(&self, micros: u64) -> u64 {
         let idle = |it: &Watch<'_>| {
             let idle = it.histogram(HistogramId::Idle(self.timer));
             let expired = idle.exceeding(it.value.saturating_mul(1_000_000));
-            idle.exceeding(micros).saturating_sub(expired)
+            let outlasts = it.value as f64 > it.seconds && it.seconds * 1e6 > micros as f64;
+            let silent = if outlasts { it.namespace.silent() } else { 0 };
+            idle.exceeding(micros)
+                .saturating_sub(expired)
+                .saturating_add(silent)
         };
         self.watches.iter().map(idle).fold(0, u64::saturating_add)
     }
 
-    /// How many of the [idle](Self::idle) ones go on at most: of the gaps that lasted longer and were seen to end, so
-    /// large a share ended with a packet and not by expiry, with its 95 % bound. That is no too small share, since
-    /// who goes on is idle for a shorter time than who expires, and so is less likely to be met. Where none was
-    /// seen to end, all of them may go on.
+    /// Gaps that lasted longer than so long and were seen to end: those that a packet ended, and all of them.
+    pub fn ended(&self, micros: u64) -> (u64, u64) {
+        let gaps = |it: &Watch<'_>| it.histogram(HistogramId::Gap(self.timer)).exceeding(micros);
+        let resumed = self.watches.iter().map(gaps).fold(0, u64::saturating_add);
+        let expired = self.watches.iter().map(|it| it.expired(self.timer));
+        (resumed, expired.fold(resumed, u64::saturating_add))
+    }
+
+    /// How many of the [idle](Self::idle) ones go on, at most if they are like those whose gap was
+    /// [seen to end](Self::ended): of these so large a share ended with a packet and not by expiry, with its 95 %
+    /// bound. Of steady traffic that is no too small share, since who goes on is idle for a shorter time than who
+    /// expires, and so is less likely to be met. Where none was seen to end, all of them may go on.
     pub fn undecided(&self, micros: u64) -> f64 {
         let idle = self.idle(micros);
         if idle == 0 {
             return 0.0;
         }
-        let gaps = |it: &Watch<'_>| it.histogram(HistogramId::Gap(self.timer)).exceeding(micros);
-        let resumed = self.watches.iter().map(gaps).fold(0, u64::saturating_add);
-        let expired = self.watches.iter().map(|it| it.expired(self.timer));
-        let ended = expired.fold(resumed, u64::saturating_add);
+        let (resumed, ended) = self.ended(micros);
         idle as f64 * bound::upper_95(resumed, ended)
     }
 

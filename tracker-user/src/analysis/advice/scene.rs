@@ -233,6 +233,19 @@ impl<'a> Scene<'a> {
         self.all.statistics.get(&it).copied().unwrap_or(0)
     }
 
+    /// Whether the table had no room for all.
+    pub fn is_full(&self) -> bool {
+        let at_most = self.largest.table.map_or(0, |it| it.max);
+        let reached = at_most > 0 && self.largest.course.peak() >= at_most;
+        reached || self.counted(Statistic::Drop) > 0 || self.counted(Statistic::EarlyDrop) > 0
+    }
+
+    /// Entries of which nothing is known but that they were in the table at the end of the last recording.
+    pub fn silent(&self) -> u64 {
+        let last = self.last.values().map(|it| it.1.silent());
+        last.fold(0, u64::saturating_add)
+    }
+
     /// Entries that began mid-stream.
     pub fn pickups(&self) -> u64 {
         self.all

@@ -7,10 +7,7 @@ use super::{
     scene::Scene,
 };
 use crate::{
-    analysis::{
-        Observed,
-        forecast::{Forecast, forecast},
-    },
+    analysis::{Observed, forecast::forecast},
     settings::{Assignment, Name},
     source::{Statistic, Table},
     units,
@@ -37,12 +34,21 @@ pub struct Sized {
 /// Sizes the table for what is left after these timers have changed.
 pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
     let forecast = forecast(scene.recordings, &changes(timers));
-    let needed = round::entries_up(needed(scene, timers, &forecast));
+    let needed = |largest| round::entries_up(needed(scene, timers, largest));
+    let (needed, today) = (needed(forecast.largest_then), needed(forecast.largest_now));
     let budget = Budget::of(scene);
     let (peak, largest) = (forecast.then.count_peak, forecast.largest_then.1);
     let seen = scene.largest.table.or(scene.all.table);
     let (settings, max, buckets) = match seen {
-        Some(seen) => sized(scene, seen, needed, &budget),
+        Some(seen) => sized(
+            scene,
+            seen,
+            &Needed {
+                then: needed,
+                today,
+            },
+            &budget,
+        ),
         None => (Vec::new(), needed, needed),
     };
     let table = TablePlan {
@@ -106,20 +112,33 @@ fn warnings(scene: &Scene<'_>, table: &TablePlan, budget: &Budget) -> Vec<Warnin
     warnings
 }
 
+/// Entries that the largest namespace needs.
+struct Needed {
+    /// Once the timers have had effect.
+    then: u64,
+    /// Until then.
+    today: u64,
+}
+
 /// The two settings, and the sizes that they set.
 fn sized(
     scene: &Scene<'_>,
     current: Table,
-    needed: u64,
+    needed: &Needed,
     budget: &Budget,
 ) -> (Vec<Setting>, u64, u64) {
     let (max, why_max) = match &scene.blocked {
         Some(why) => (current.max, why.clone()),
-        None => choose_max(current.max, needed, budget),
+        None => choose_max(current.max, needed, scene.is_full(), budget),
     };
     let (buckets, why_buckets) = match &scene.blocked {
         Some(why) => (current.buckets, why.clone()),
-        None => choose_buckets(current.buckets, max, scene.counted(Statistic::ChainTooLong)),
+        None => {
+            // An unlimited table, or one that is larger than memory, gets as many as can be filled.
+            let filled = max.min(budget.entries).max(needed.then);
+            let too_long = scene.counted(Statistic::ChainTooLong);
+            choose_buckets(current.buckets, max, filled, too_long)
+        }
     };
     let settings = vec![
         setting(scene, Name::Max, current.max, max, why_max),
@@ -137,10 +156,10 @@ pub fn chain(entries: u64, buckets: u64) -> f64 {
 ///
 /// In M/G/∞ the count is Poisson; real arrivals come in bursts, which the measured dispersion D
 /// scales: N + z·√(D·N) is seldom exceeded. On top come head-room and a flood's bounded share.
-fn needed(scene: &Scene<'_>, timers: &[(Timer, Setting)], forecast: &Forecast) -> f64 {
+fn needed(scene: &Scene<'_>, timers: &[(Timer, Setting)], largest: (f64, u64)) -> f64 {
     let observed = &scene.largest;
     let more = scene.request.growth * scene.request.failover;
-    let (mean, peak) = forecast.largest_then;
+    let (mean, peak) = largest;
     let (mean, peak) = (mean * more, peak as f64 * more);
     let likely = mean + SIGMAS * (dispersion(observed) * mean).sqrt();
     let base = likely.max(peak) / FULL;
@@ -158,69 +177,77 @@ fn dispersion(observed: &Observed) -> f64 {
     observed.course.dispersion(life.clamp(1.0, LONGEST_WINDOW))
 }
 
-fn choose_max(current: u64, needed: u64, budget: &Budget) -> (u64, String) {
-    let peak = |of: u64| units::percent(needed as f64 / of.max(1) as f64);
+fn choose_max(current: u64, needed: &Needed, is_full: bool, budget: &Budget) -> (u64, String) {
+    let Needed { then, today } = *needed;
     if current == 0 {
         return (
             0,
             "it is unlimited, so nothing bounds the table's memory".to_owned(),
         );
     }
-    if current >= needed {
-        if budget.given && current > budget.entries && needed <= budget.entries {
-            return (
-                budget.entries,
-                format!(
-                    "{} is what fits the memory given, and covers the peak",
-                    units::count(budget.entries)
-                ),
-            );
-        }
-        return (
-            current,
-            format!("the peak with head-room needs {} of it", peak(current)),
-        );
+    if current >= then {
+        let share = units::percent(then as f64 / current as f64);
+        let fits = budget.entries;
+        let reason = if !budget.given || current <= fits || then > fits {
+            format!("the peak with head-room needs {share} of it")
+        } else if today > fits {
+            // Who is there keeps the timeout that it has.
+            format!(
+                "the memory given is enough for {}, but not until shorter timers have had effect: then ask again",
+                units::count(fits)
+            )
+        } else {
+            let reason = "is what fits the memory given, and covers the peak";
+            return (fits, format!("{} {reason}", units::count(fits)));
+        };
+        return (current, reason);
     }
-    let raised = needed.min(budget.entries.max(current));
+    let raised = then.min(budget.entries.max(current));
     let reason = if raised == current {
         "the peak with head-room needs more, but the memory given does not allow it".to_owned()
-    } else if raised < needed {
+    } else if raised < then {
         "the peak with head-room needs even more than fits the memory given".to_owned()
+    } else if is_full {
+        format!(
+            "it was full, so the peak with head-room needs {} or more",
+            units::count(then)
+        )
     } else {
-        format!("the peak with head-room needs {}", units::count(needed))
+        format!("the peak with head-room needs {}", units::count(then))
     };
     (raised, reason)
 }
 
-/// What is wrong with so many buckets for a table of this maximum, if anything is.
+/// What is wrong with so many buckets for a table of this maximum in which so many entries may be, if anything is.
 ///
-/// One bucket an entry is the kernel's own ratio. Many fewer make long chains; many more leave early
-/// drop, which looks at 8 buckets, nothing to evict.
-pub fn unfit(buckets: u64, max: u64) -> Option<&'static str> {
+/// One bucket an entry is the kernel's own ratio, and was one for four before 5.15. Fewer make long chains; many more
+/// leave early drop, which looks at 8 buckets, nothing to evict.
+pub fn unfit(buckets: u64, max: u64, entries: u64) -> Option<&'static str> {
     if buckets > max.saturating_mul(2) {
         Some("more than two buckets an entry keep early drop from finding a victim")
-    } else if buckets < max / 2 {
-        Some("fewer than one bucket for two entries make chains long")
+    } else if buckets < entries / 4 {
+        Some("fewer than one bucket for four entries make chains long")
     } else {
         None
     }
 }
 
-fn choose_buckets(current: u64, max: u64, too_long: u64) -> (u64, String) {
+fn choose_buckets(current: u64, max: u64, filled: u64, too_long: u64) -> (u64, String) {
     if max == 0 || current == 0 {
         return (current, "there is no maximum to size it by".to_owned());
     }
-    let most = max.saturating_mul(2);
+    let possible = |it: u64| it.min(Name::Buckets.range().1);
+    let most = possible(filled.saturating_mul(2));
     if too_long > 0 && current < most {
         (
-            current.saturating_mul(2).clamp(max, most),
+            current.saturating_mul(2).clamp(possible(filled), most),
             format!(
                 "{} refused because their chain was too long",
                 units::plural(too_long, "entry was", "entries were")
             ),
         )
-    } else if let Some(why) = unfit(current, max) {
-        (max, why.to_owned())
+    } else if let Some(why) = unfit(current, max, filled) {
+        (possible(filled), why.to_owned())
     } else {
         (current, "it fits the maximum".to_owned())
     }

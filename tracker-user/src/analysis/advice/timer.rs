@@ -43,8 +43,8 @@ pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
 
 /// What speaks for a value. One that was found from the gaps themselves lies where chance left few of
 /// them above it, so their share bounds nothing. That the share is not above `max_harm` is bounded
-/// all the same: values are tried downwards until one fails, so that any false one would have to
-/// get past the highest false one. A floor is no such value, it stood before anything was seen.
+/// all the same: values are tried upwards until one holds, and any false one would have to hold
+/// where all lower ones, which cut more, did not. A floor is no such value, it stood before anything was seen.
 pub fn stated(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Evidence {
     let mut evidence = harm::evidence(scene, timer, seconds);
     let current = scene.current(timer).unwrap_or(seconds);

@@ -16,6 +16,15 @@ pub enum Warning {
     Unbalanced(i64),
     /// The watch was killed.
     Incomplete,
+    /// The table was full.
+    Full {
+        /// Packets that found no room.
+        refused: u64,
+        /// Entries that made room.
+        evicted: u64,
+    },
+    /// Entries older than the watch that sent nothing in it.
+    Silent(u64),
     /// Share of gaps that could not be attributed to a timer.
     Unattributed(f64),
     /// Namespaces in the recordings.
@@ -84,6 +93,17 @@ impl Display for Warning {
             Self::Incomplete => f.write_str(
                 "The watch did not end well, so its last interval may be missing: \
                  run tracker profile again before changing anything.",
+            ),
+            Self::Full { refused, evicted } => write!(
+                f,
+                "The table was full ({} refused, {} evicted): what found no room is in no count, so every count is less than there would be. Raise nf_conntrack_max and watch again.",
+                units::plural(*refused, "packet", "packets"),
+                units::plural(*evicted, "entry", "entries")
+            ),
+            Self::Silent(number) => write!(
+                f,
+                "{} older than the watch and silent all through it: which port and timer they have is not known, nor whether they go on.",
+                units::plural(*number, "entry was", "entries were")
             ),
             Self::Unattributed(share) => write!(
                 f,

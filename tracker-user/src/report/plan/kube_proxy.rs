@@ -5,7 +5,7 @@
 
 use tracker_common::Timer;
 
-use super::{Action, Plan, Renderer, Style, comment, heading};
+use super::{Action, Plan, Renderer, Style, comment, heading, warn};
 use crate::settings::Name;
 
 pub struct KubeProxy;
@@ -26,16 +26,15 @@ impl Renderer for KubeProxy {
             "For the ConfigMap kube-proxy in the namespace kube-system. What is not named here \
              kube-proxy does not set: it goes into /etc/sysctl.d.",
         );
+        warn(&mut text, plan);
         text.push_str(
             "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack:\n",
         );
         // The larger one of maxPerCore times the cores and min is taken; min alone is not heeded if
-        // maxPerCore is 0, which leaves the maximum as it is.
-        let per_core = u8::from(plan.table.max > 0);
-        text.push_str(&format!(
-            "  maxPerCore: {per_core}\n  min: {}\n",
-            plan.table.max
-        ));
+        // maxPerCore is 0, which leaves the maximum as it is: so where it is unlimited, or not known.
+        let max = plan.table.current_max.map_or(0, |_| plan.table.max);
+        let per_core = u8::from(max > 0);
+        text.push_str(&format!("  maxPerCore: {per_core}\n  min: {max}\n"));
         for (field, timer) in TIMERS {
             let name = Name::Timer(timer).full();
             if let Some(setting) = plan.settings.iter().find(|it| it.name == name) {
@@ -59,6 +58,10 @@ impl Renderer for KubeProxy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        analysis::advice::{Request, plan},
+        recording::synthetic::Synthetic,
+    };
 
     #[test]
     fn what_kube_proxy_owns_is_in_its_words_and_the_rest_is_not_lost() {
@@ -70,5 +73,15 @@ mod tests {
              tcpCloseWaitTimeout: 60s\n  udpTimeout: 45s\n  udpStreamTimeout: 120s\n\
              # /etc/sysctl.d: net.netfilter.nf_conntrack_tcp_timeout_time_wait = 60\n"
         );
+    }
+
+    #[test]
+    fn a_maximum_that_is_not_known_is_left_as_it_is() {
+        let mut source = Synthetic::new();
+        source.host().table = None;
+        let plan = plan(&[source.recording(900)], &Request::default());
+        let text = KubeProxy.render(&plan, Style::default());
+        assert!(text.contains("  maxPerCore: 0\n  min: 0\n"), "{text}");
+        assert!(text.contains("\n# - The watch lasted 15 m"), "{text}");
     }
 }

@@ -64,6 +64,13 @@ fn heading(plan: &Plan) -> String {
     text
 }
 
+/// Adds what an operator must know, as comments.
+fn warn(text: &mut String, plan: &Plan) {
+    for warning in &plan.warnings {
+        comment(text, &format!("- {warning}"));
+    }
+}
+
 /// Adds a comment of a configuration file.
 fn comment(text: &mut String, body: &str) {
     for line in WIDTH.paragraph(body, 2).lines() {
@@ -130,6 +137,9 @@ fn basis(plan: &Plan) -> String {
 
 /// What follows, in a line.
 fn outlook(plan: &Plan) -> String {
+    if plan.table.current_max.is_none() {
+        return "The table's size could not be read, so nothing is predicted of it.".to_owned();
+    }
     let max = match plan.table.max {
         0 => "an unlimited table".to_owned(),
         max => format!("a table of {}", units::grouped(max)),

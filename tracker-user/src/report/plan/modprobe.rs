@@ -1,7 +1,7 @@
 //! A plan as a file for /etc/modprobe.d: the values are there as soon as the module is, whenever that
 //! is loaded.
 
-use super::{Action, Plan, Renderer, Setting, Style, comment, heading};
+use super::{Action, Plan, Renderer, Setting, Style, comment, heading, warn};
 use crate::settings::Name;
 
 pub struct Modprobe;
@@ -15,6 +15,7 @@ impl Renderer for Modprobe {
              kernel, this file does nothing: write nf_conntrack.hashsize to the kernel's command line, \
              and the rest to /etc/sysctl.d.",
         );
+        warn(&mut text, plan);
         let changed = |it: &&Setting| it.action != Action::Keep;
         let is = |it: &Setting, name: Name| it.name == name.full();
         let changes: Vec<&Setting> = plan.settings.iter().filter(changed).collect();

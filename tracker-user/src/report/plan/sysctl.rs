@@ -1,6 +1,6 @@
 //! A plan as a file for `sysctl -p` or /etc/sysctl.d: only what changes is active.
 
-use super::{Action, Plan, Renderer, Setting, Style, comment, heading, outlook, value};
+use super::{Action, Plan, Renderer, Setting, Style, comment, heading, outlook, value, warn};
 use crate::units;
 
 pub struct Sysctl;
@@ -9,9 +9,7 @@ impl Renderer for Sysctl {
     fn render(&self, plan: &Plan, _style: Style) -> String {
         let mut text = heading(plan);
         comment(&mut text, &outlook(plan));
-        for warning in &plan.warnings {
-            comment(&mut text, &format!("- {warning}"));
-        }
+        warn(&mut text, plan);
         let (keep, change): (Vec<&Setting>, Vec<&Setting>) = plan
             .settings
             .iter()

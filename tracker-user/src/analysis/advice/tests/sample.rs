@@ -84,6 +84,40 @@ fn who_was_idle_at_the_end_may_go_on_unless_such_ones_expire() {
 }
 
 #[test]
+fn who_was_silent_all_through_the_watch_is_counted_by_the_table_alone() {
+    // As the pool above, but older than the watch: nothing of it was ever looked at.
+    let pool = |expired| {
+        let mut source = web(300_000, expired);
+        source.host().live_at_start = 400;
+        source.host().live += 400;
+        source.recording(28_800)
+    };
+    let it = established(&[pool(5)]);
+    assert_eq!(it.action, Action::Keep);
+    assert!(
+        it.reason
+            .starts_with("400 connections were idle for more than 10 m when the watch ended"),
+        "{}",
+        it.reason
+    );
+    let it = established(&[pool(5_000)]);
+    assert_eq!((it.recommended, it.evidence.idle), (600, 400));
+    assert!(
+        it.reason.ends_with(
+            "; 400 entries were idle for longer when the watch ended, taken to be like 5,000 others that ended, \
+             of which 0 went on"
+        ),
+        "{}",
+        it.reason
+    );
+    let warnings = plan(&[pool(299_700)], &asked(Policy::Host)).warnings;
+    assert!(warnings.contains(&Warning::Silent(400)));
+    // A shorter timer would have run out on them.
+    let it = plan(&[pool(5)], &asked(Policy::Host));
+    assert_eq!(find(&it, "udp_timeout_stream").evidence.idle, 0);
+}
+
+#[test]
 fn an_hour_that_asks_for_more_asks_for_a_longer_watch() {
     let watched = |last: u64| {
         let mut source = Synthetic::new();
@@ -135,6 +169,53 @@ fn whatif_says_nothing_of_harm_that_the_watch_is_too_short_for() {
         it.remark.as_deref(),
         Some("the watch lasted 2 h 13 m: it takes 6 h 12 m to justify 2 h 4 m")
     );
+}
+
+#[test]
+fn a_value_is_shorter_if_it_is_in_one_namespace() {
+    let value = "tcp_timeout_time_wait=90".parse().unwrap();
+    let mut source = short_connections(90_000);
+    source.host().set(Timer::TcpTimeWait, 60);
+    source.namespaces.push(Space::new(9, "blue"));
+    let it = &mut source.namespaces[1];
+    it.insert(Proto::Tcp, 50);
+    it.max_gap(Timer::TcpTimeWait, 50, 100.0);
+    let answer = whatif(&[source.recording(900)], &[value], None);
+    let it = &answer.settings[0];
+    assert_eq!(it.current, Some(60));
+    let harm = it.harm.as_ref().unwrap();
+    assert_eq!((harm.connections, harm.exceedances), (50, 50));
+}
+
+#[test]
+fn what_overrides_a_timer_bounds_it_from_below() {
+    let shortened = |values: &[&str]| {
+        let values: Vec<_> = values.iter().map(|it| it.parse().unwrap()).collect();
+        let answer = whatif(&[web(300_000, 1_000).recording(86_400)], &values, None);
+        answer.settings[0].remark.clone()
+    };
+    assert_eq!(
+        shortened(&["tcp_timeout_established=100"]).unwrap(),
+        "it then runs in place of tcp_timeout_unacknowledged, tcp_timeout_max_retrans as well, \
+         whose gaps are not counted here"
+    );
+    assert_eq!(shortened(&["tcp_timeout_established=300"]), None);
+    let mut source = web(300_000, 1_000);
+    source
+        .host()
+        .max_gap(Timer::TcpUnacknowledged, 300_000, 1.0);
+    let value = "tcp_timeout_unacknowledged=90".parse().unwrap();
+    let answer = whatif(&[source.recording(86_400)], &[value], None);
+    assert_eq!(
+        answer.settings[0].remark.as_deref(),
+        Some(
+            "it then runs in place of tcp_timeout_fin_wait as well, whose gaps are not counted here"
+        )
+    );
+    let mut source = web(300_000, 1_000);
+    source.host().set(Timer::TcpUnacknowledged, 1_800);
+    let it = established(&[source.recording(86_400)]);
+    assert_eq!(it.recommended, 1_800);
 }
 
 /// Short connections in one namespace, and in another with a TIME_WAIT of 30 s.

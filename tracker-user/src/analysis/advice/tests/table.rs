@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use tracker_common::{Proto, State, Timer};
 
-use super::{advised, find};
-use crate::{analysis::advice::*, recording::synthetic::Synthetic};
+use super::{advised, find, short_connections};
+use crate::{
+    analysis::{advice::*, whatif::whatif},
+    recording::synthetic::Synthetic,
+    source::Statistic,
+};
 
 #[test]
 fn a_table_that_is_too_small_is_raised_and_buckets_follow() {
@@ -54,6 +58,74 @@ fn the_memory_given_binds_but_never_below_what_is_needed() {
     let plan = plan(&[idle.recording(60)], &request);
     assert_eq!(plan.table.max, 31_744);
     assert_eq!(find(&plan, "max").action, Action::Lower);
+}
+
+#[test]
+fn a_maximum_is_not_lowered_below_what_is_there_until_shorter_timers_have_had_effect() {
+    let recording = short_connections(90_000).recording(900);
+    let sized = |memory| {
+        let request = Request {
+            memory: Some(memory),
+            ..Request::default()
+        };
+        plan(std::slice::from_ref(&recording), &request)
+    };
+    let all = sized(1 << 30);
+    assert_eq!(all.predicted.count_peak, 6_858);
+    let entry = 256 + 8;
+    let tight = sized((all.table.needed + 1_024) * entry);
+    let it = find(&tight, "max");
+    assert_eq!(it.action, Action::Keep);
+    assert!(
+        it.reason.contains("not until shorter timers"),
+        "{}",
+        it.reason
+    );
+    let wide = sized(3 * all.table.needed * entry);
+    assert_eq!(find(&wide, "max").action, Action::Lower);
+    let value = ["max=9000", "tcp_timeout_time_wait=60"].map(|it| it.parse().unwrap());
+    let answer = whatif(&[recording], &value, None);
+    assert_eq!(
+        answer.settings[0].remark.as_deref(),
+        Some(
+            "today's peak of 12,857 does not fit: set the timers first, and this when they have had effect"
+        )
+    );
+}
+
+#[test]
+fn a_table_that_was_full_shows_no_more_than_the_least_that_is_needed() {
+    let mut source = Synthetic::new();
+    let host = source.host();
+    host.insert(Proto::Udp, 65_536);
+    host.statistics.insert(Statistic::Drop, 3_000);
+    let plan = advised(&mut source, 60);
+    let it = find(&plan, "max");
+    assert_eq!(it.action, Action::Raise);
+    assert!(it.reason.starts_with("it was full"), "{}", it.reason);
+    assert!(it.reason.ends_with("or more"), "{}", it.reason);
+    assert!(plan.warnings.contains(&Warning::Full {
+        refused: 3_000,
+        evicted: 0
+    }));
+}
+
+#[test]
+fn buckets_are_no_more_than_memory_has_entries_for() {
+    let mut source = Synthetic::new();
+    source.host().insert(Proto::Udp, 10);
+    let buckets = |source: &mut Synthetic, max, buckets| {
+        source.host().table = Some(crate::source::Table {
+            count: 10,
+            max,
+            buckets,
+        });
+        find(&advised(source, 60), "buckets").recommended
+    };
+    assert_eq!(buckets(&mut source, 0x7fff_ffff, 65_536), 813_056);
+    // The ratio of kernels before 5.15.
+    assert_eq!(buckets(&mut source, 262_144, 65_536), 65_536);
+    assert_eq!(buckets(&mut source, 262_144, 32_768), 262_144);
 }
 
 #[test]
