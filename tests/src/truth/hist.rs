@@ -6,9 +6,9 @@ use super::compare::{Want, Wants};
 
 /// Width of a histogram's bucket, relative to its value.
 const WIDTH: f64 = 0.032;
-/// Of so many gaps that are no longer than clocks may differ one may be none: where a busy machine lets the guest's tick
-/// come late, both packets are of one jiffy.
-const LATE_TICK: u64 = 500;
+/// Of so many gaps that are no longer than clocks may differ one may be none: the kernel may defer a packet until its
+/// sender has looked at the clock again.
+const DEFERRED: u64 = 500;
 
 /// What a sample of less than a jiffy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn want(samples: &Samples, zero: Zero, wants: &mut Wants, path: &str, measur
         Zero::IsNone => filtered(&certain, |span| span.low <= slack).count(),
         _ => 0,
     };
-    let least = certain.count() - short.div_ceil(LATE_TICK);
+    let least = certain.count() - short.div_ceil(DEFERRED);
     let count = match (least, samples.count()) {
         (low, high) if low == high => Want::Count(high),
         (low, high) => Want::Between(low as f64, high as f64),
