@@ -11,7 +11,7 @@ use super::{
         scene::Scene,
         table::{self, chain},
     },
-    forecast::forecast,
+    forecast::{Trial, forecast},
 };
 use crate::{
     recording::Recording,
@@ -96,7 +96,8 @@ pub struct Filling {
 pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f64>) -> WhatIf {
     let request = Request::default();
     let scene = Scene::new(recordings, &request);
-    let forecast = forecast(recordings, settings);
+    let trials: Vec<Trial> = settings.iter().copied().map(Trial::from).collect();
+    let forecast = forecast(recordings, &trials);
     let table = scene.largest.table.or(scene.all.table);
     let side = |counts: Predicted, largest_peak: u64, settings: &[Assignment]| {
         let set = |name, seen: fn(&Table) -> u64| {
@@ -133,7 +134,7 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
         duration_s: scene.all.seconds,
         settings: settings
             .iter()
-            .map(|it| tried(&scene, it, &now, &then))
+            .map(|&it| tried(&scene, it, &now, &then))
             .collect(),
         now,
         then,
@@ -186,8 +187,8 @@ fn unfit(name: Name, value: u64, now: &Side, then: &Side) -> Option<String> {
     }
 }
 
-fn tried(scene: &Scene<'_>, setting: &Assignment, now: &Side, then: &Side) -> Tried {
-    let &Assignment { name, value } = setting;
+fn tried(scene: &Scene<'_>, setting: Assignment, now: &Side, then: &Side) -> Tried {
+    let Assignment { name, value } = setting;
     let Name::Timer(timer) = name else {
         let table = scene.largest.table.or(scene.all.table);
         return Tried {
@@ -231,7 +232,7 @@ fn tried(scene: &Scene<'_>, setting: &Assignment, now: &Side, then: &Side) -> Tr
         value,
         harm: told.then(|| harm::evidence(scene, timer, value)),
         remark,
-        entries_saved: scene.saved(timer, value).round() as i64,
+        entries_saved: scene.saved(timer, setting.into()).round() as i64,
         is_timer: true,
     }
 }

@@ -34,11 +34,10 @@ use crate::{
             self, Request,
             file::{PlanFile, PlannedSetting},
         },
-        forecast::forecast,
+        forecast::{Trial, forecast},
     },
     lab::{control::Control, scenario::Scenario},
     recording::Recording,
-    settings::Assignment,
 };
 use check::Promise;
 use play::Play;
@@ -153,8 +152,8 @@ pub fn prove(
     }
     // A plan predicts of what it was made of. This traffic is another one, or part of the plan is left out.
     let predicted = if is_given || !untested.is_empty() {
-        let settings: Vec<Assignment> = tested.iter().map(assignment).collect();
-        forecast(&[Recording::open(&recording)?], &settings).then
+        let trials: Vec<Trial> = tested.iter().map(|it| assignment(it).into()).collect();
+        forecast(&[Recording::open(&recording)?], &trials).then
     } else {
         plan.predicted
     };

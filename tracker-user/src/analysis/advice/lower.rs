@@ -7,12 +7,12 @@
 use tracker_common::Timer;
 
 use super::{
-    bound, harm, overrides, policy, round,
+    Action, bound, harm, overrides, policy, round,
     sample::{Hour, LONG, Sample, too_short},
     scene::Scene,
     timer::Verdict,
 };
-use crate::units;
+use crate::{analysis::forecast::Trial, settings::Name, units};
 
 /// A timer is not lowered for less than this share of the mean entry count.
 const WORTH: f64 = 0.01;
@@ -256,7 +256,14 @@ fn worth(scene: &Scene<'_>, timer: Timer, seconds: u64) -> Result<(), String> {
             units::whole(current)
         ));
     }
-    let gain = scene.saved(timer, seconds);
+    let gain = scene.saved(
+        timer,
+        Trial {
+            name: Name::Timer(timer),
+            value: seconds,
+            only: Some(Action::Lower),
+        },
+    );
     if gain < (scene.all.course.mean() * WORTH).max(1.0) {
         return Err(if expired == 0 {
             "saves nothing here: nothing expired under it".to_owned()

@@ -6,7 +6,7 @@ use tracker_common::{Loss, Timer, layout::HistogramId};
 
 use super::Request;
 use crate::{
-    analysis::{Balance, Observed, Occupancies, occupancy::ByTimer},
+    analysis::{Balance, Observed, Occupancies, forecast::Trial, occupancy::ByTimer},
     recording::{Distribution, NamespaceRecord, Recording},
     source::Statistic,
     units,
@@ -182,8 +182,9 @@ impl<'a> Scene<'a> {
 
     /// Entries that another value takes out of the table, below 0 if it adds some: every entry that expires stays in
     /// it for the timeout after its last packet, so by Little's law the count changes by rate × seconds.
-    pub fn saved(&self, timer: Timer, seconds: u64) -> f64 {
-        let spared = |it: Watch<'_>| it.expired(timer) as f64 * (it.now as f64 - seconds as f64);
+    pub fn saved(&self, timer: Timer, trial: Trial) -> f64 {
+        let shorter = |now: u64| now as f64 - trial.of(now) as f64;
+        let spared = |it: Watch<'_>| it.expired(timer) as f64 * shorter(it.now);
         let spared: f64 = self.watches(timer).map(spared).sum();
         spared / self.all.seconds.max(f64::MIN_POSITIVE)
     }

@@ -7,8 +7,11 @@ use super::{
     scene::Scene,
 };
 use crate::{
-    analysis::{Observed, forecast::forecast},
-    settings::{Assignment, Name},
+    analysis::{
+        Observed,
+        forecast::{Trial, forecast},
+    },
+    settings::Name,
     source::{Statistic, Table},
     units,
 };
@@ -33,7 +36,7 @@ pub struct Sized {
 
 /// Sizes the table for what is left after these timers have changed.
 pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
-    let forecast = forecast(scene.recordings, &changes(timers));
+    let forecast = forecast(scene.recordings, &trials(timers));
     let needed = |largest| round::entries_up(needed(scene, timers, largest));
     let (needed, today) = (needed(forecast.largest_then), needed(forecast.largest_now));
     let budget = Budget::of(scene);
@@ -82,16 +85,13 @@ pub fn size(scene: &Scene<'_>, timers: &[(Timer, Setting)]) -> Sized {
 }
 
 /// What the timers' settings change.
-fn changes(timers: &[(Timer, Setting)]) -> Vec<Assignment> {
-    let changed = timers
-        .iter()
-        .filter(|(_, setting)| setting.action != Action::Keep);
-    changed
-        .map(|&(timer, ref setting)| Assignment {
-            name: Name::Timer(timer),
-            value: setting.recommended,
-        })
-        .collect()
+fn trials(timers: &[(Timer, Setting)]) -> Vec<Trial> {
+    let trial = |(timer, setting): &(Timer, Setting)| Trial {
+        name: Name::Timer(*timer),
+        value: setting.recommended,
+        only: Some(setting.action),
+    };
+    timers.iter().map(trial).collect()
 }
 
 fn warnings(scene: &Scene<'_>, table: &TablePlan, budget: &Budget) -> Vec<Warning> {

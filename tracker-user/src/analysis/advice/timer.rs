@@ -3,6 +3,7 @@
 use tracker_common::Timer;
 
 use super::{Action, Evidence, Setting, harm, lower, policy, raise, returns, scene::Scene};
+use crate::{analysis::forecast::Trial, settings::Name};
 
 /// A value, and why.
 pub struct Verdict {
@@ -28,15 +29,21 @@ pub fn decide(scene: &Scene<'_>, timer: Timer) -> Option<Setting> {
     } else {
         recommended
     };
+    let action = Action::of(current, recommended);
+    let trial = Trial {
+        name: Name::Timer(timer),
+        value: recommended,
+        only: Some(action),
+    };
     Some(Setting {
         name: format!("net.netfilter.nf_conntrack_{}", timer.name()),
         current,
         recommended,
-        action: Action::of(current, recommended),
+        action,
         reason,
         evidence: stated(scene, timer, recommended),
         occupancy: scene.occupancy.get(&timer).copied(),
-        entries_saved: scene.saved(timer, recommended).round() as i64,
+        entries_saved: scene.saved(timer, trial).round() as i64,
         is_timer: true,
     })
 }

@@ -10,10 +10,11 @@
 
 use tracker_common::{Timer, layout::HistogramId};
 
+use super::Trial;
 use crate::{
     analysis::Observed,
     recording::{Distribution, Recording},
-    settings::{Assignment, Name},
+    settings::Name,
 };
 
 /// Rounds of kernels that do not adapt, in seconds.
@@ -78,15 +79,10 @@ impl Collector {
     }
 
     /// As it becomes under other settings.
-    pub fn under(
-        self,
-        recording: &Recording,
-        observed: &Observed,
-        settings: &[Assignment],
-    ) -> Self {
+    pub fn under(self, recording: &Recording, observed: &Observed, trials: &[Trial]) -> Self {
         match recording.description.collector_adapts {
             Some(true) => Self {
-                round: adapted(recording, observed, settings) * self.factor,
+                round: adapted(recording, observed, trials) * self.factor,
                 ..self
             },
             _ => self,
@@ -147,14 +143,14 @@ fn measured(observed: &Observed) -> f64 {
 }
 
 /// Length of a round by the rule of kernels that adapt.
-fn adapted(recording: &Recording, observed: &Observed, settings: &[Assignment]) -> f64 {
+fn adapted(recording: &Recording, observed: &Observed, trials: &[Trial]) -> f64 {
     // What neither a gap nor the time after an expiry tells of: entries that were never heard of
     // again, and have long to live.
     let lying = observed.histogram(HistogramId::Overdue).sum_us as f64 / 1e6;
     let told = Time::of(recording, &[]).spent + lying;
     let all = observed.course.mean() * observed.seconds;
     let unseen = (all * (1.0 - CHANCE) - told).max(0.0);
-    let mut time = Time::of(recording, settings);
+    let mut time = Time::of(recording, trials);
     time.spent += unseen;
     time.left += unseen * LEFT.1;
     let entries = 2.0 * time.spent / observed.seconds.max(1.0);
@@ -172,7 +168,7 @@ struct Time {
 
 impl Time {
     /// Under other settings.
-    fn of(recording: &Recording, settings: &[Assignment]) -> Self {
+    fn of(recording: &Recording, trials: &[Trial]) -> Self {
         let mut time = Self::default();
         for namespace in &recording.namespaces {
             for &timer in Timer::ALL {
@@ -180,8 +176,7 @@ impl Time {
                 let Some(&now) = namespace.sysctls.get(&name.short()) else {
                     continue;
                 };
-                let set = settings.iter().find(|it| it.name == name);
-                let length = set.map_or(now, |it| it.value) as f64;
+                let length = Trial::all(trials, name, now) as f64;
                 time.add(namespace.histograms.get(&HistogramId::Gap(timer)), length);
                 let expired = namespace.counters.timer_expired[timer.id()];
                 time.idle(length, length, expired as f64);

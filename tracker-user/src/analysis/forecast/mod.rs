@@ -13,6 +13,7 @@
 mod collector;
 mod cumulative;
 mod scope;
+mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +21,10 @@ mod tests;
 use tracker_common::{State, layout::HistogramId};
 
 use super::{Observed, advice::Predicted};
-use crate::{
-    recording::{NamespaceRecord, Recording},
-    settings::Assignment,
-};
+use crate::recording::{NamespaceRecord, Recording};
 use collector::Collector;
 use scope::{Counts, Figures, Scope};
+pub use trial::Trial;
 
 /// The entry count now, and as it becomes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,21 +39,21 @@ pub struct Forecast {
     pub largest_then: (f64, u64),
 }
 
-/// What becomes of the entry count under these settings; what is not named stays as it is. Sizes of
+/// What becomes of the entry count under these trials; what is not named stays as it is. Sizes of
 /// the table make no difference as long as the count fits.
 #[must_use]
-pub fn forecast(recordings: &[Recording], settings: &[Assignment]) -> Forecast {
+pub fn forecast(recordings: &[Recording], trials: &[Trial]) -> Forecast {
     let mut all = Counts::default();
     let mut largest: Option<Counts> = None;
     let (mut little, mut expiries, mut overdue) = (0.0, 0.0, (0.0, 0.0));
     for recording in recordings {
         let observed = Observed::recording(recording);
         let now = Collector::now(recording, &observed);
-        let then = now.under(recording, &observed, settings);
+        let then = now.under(recording, &observed, trials);
         let namespaces: Vec<&NamespaceRecord> = recording.namespaces.iter().collect();
-        all.append(Scope::new(recording, &namespaces, settings).counts(&now, &then));
+        all.append(Scope::new(recording, &namespaces, trials).counts(&now, &then));
         for namespace in &recording.namespaces {
-            let counts = Scope::new(recording, &[namespace], settings).counts(&now, &then);
+            let counts = Scope::new(recording, &[namespace], trials).counts(&now, &then);
             let peak = counts.then().peak;
             if largest.as_ref().is_none_or(|it| it.then().peak < peak) {
                 largest = Some(counts);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracker_common::{Timer, layout::HistogramId};
 
-use super::{collector::Collector, cumulative::Cumulative};
+use super::{Trial, collector::Collector, cumulative::Cumulative};
 use crate::{
     recording::{Interval, NamespaceRecord, Recording},
-    settings::{Assignment, Name},
+    settings::Name,
 };
 
 /// Values that stand for the distribution of the times until removal.
@@ -45,17 +45,13 @@ struct Flow {
 
 impl Scope {
     /// These namespaces, under other settings.
-    pub fn new(
-        recording: &Recording,
-        namespaces: &[&NamespaceRecord],
-        settings: &[Assignment],
-    ) -> Self {
+    pub fn new(recording: &Recording, namespaces: &[&NamespaceRecord], trials: &[Trial]) -> Self {
         let interval = interval(recording);
         let flows = namespaces.iter().flat_map(|namespace| {
             let lags = lags(interval, namespace);
             let timers = Timer::ALL.iter();
             let seen = timers.filter(|it| namespace.counters.timer_expired[it.id()] > 0);
-            seen.map(|&timer| Flow::new(recording, namespace, timer, settings, &lags))
+            seen.map(|&timer| Flow::new(recording, namespace, timer, trials, &lags))
                 .collect::<Vec<_>>()
         });
         Self {
@@ -157,7 +153,7 @@ impl Flow {
         recording: &Recording,
         namespace: &NamespaceRecord,
         timer: Timer,
-        settings: &[Assignment],
+        trials: &[Trial],
         lags: &[f64],
     ) -> Self {
         let end = |interval: usize| {
@@ -174,11 +170,9 @@ impl Flow {
         let removed = Cumulative::of(start, added);
         let name = Name::Timer(timer);
         let current = namespace.sysctls.get(&name.short());
-        let set = settings.iter().find(|it| it.name == name);
-        let shorter = match (current, set) {
-            (Some(&current), Some(set)) => current as f64 - set.value as f64,
-            _ => 0.0,
-        };
+        let shorter = current.map_or(0.0, |&current| {
+            current as f64 - Trial::all(trials, name, current) as f64
+        });
         Self {
             expired: removed.earlier(lags),
             shorter,

@@ -152,14 +152,15 @@ fn compare(
         timeouts,
         watch,
     };
-    let settings: Vec<Assignment> = then
+    let trials: Vec<Trial> = then
         .iter()
-        .map(|&(timer, seconds)| Assignment {
+        .map(|&(timer, seconds)| Trial {
             name: Name::Timer(timer),
             value: seconds as u64,
+            only: None,
         })
         .collect();
-    let told = forecast(&[play(now).recording()], &settings).then;
+    let told = forecast(&[play(now).recording()], &trials).then;
     let after = play(then);
     let counts = after.counts(&after.removals());
     let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
@@ -237,7 +238,7 @@ proptest! {
         let recording = source.recording(900);
         let name = Name::Timer(Timer::TcpTimeWait);
         let (low, high) = (seconds.min(shorter), seconds.max(shorter));
-        let told = |value| forecast(std::slice::from_ref(&recording), &[Assignment { name, value }]);
+        let told = |value| forecast(std::slice::from_ref(&recording), &[Trial { name, value, only: None }]);
         let (low, high) = (told(low).then, told(high).then);
         prop_assert!(low.count_mean <= high.count_mean + 1.0);
         prop_assert!(low.count_mean <= low.count_peak as f64 + 1.0);
