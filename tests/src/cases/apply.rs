@@ -52,6 +52,7 @@ pub fn cases() -> Vec<Case> {
         free("apply_guard_meets_stop", meets::stop),
         free("apply_guard_meets_full_table", meets::full_table),
         free("apply_guard_meets_foreign_file", meets::foreign_file),
+        free("apply_guard_meets_sysctls", meets::sysctls),
     ]
 }
 

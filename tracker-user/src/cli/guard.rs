@@ -46,7 +46,7 @@ pub struct Guarded<'a> {
 
 /// How a guard ends.
 enum End {
-    /// Nothing was wrong; so many entries or packets were not seen.
+    /// No harm was seen; so many entries or packets were not.
     Kept { lost: u64 },
     /// Too much harm, or it cannot be seen any more.
     Back(String),
@@ -161,24 +161,35 @@ impl Guarded<'_> {
     fn keep(&self, lost: u64, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
         // Held until the other process is dismissed, so that it does not take this for a hang.
         let store = Store::open(self.state)?;
-        let persisted = self.at_boot.map_or(Ok(()), |at_boot| {
+        // What was set to something else meanwhile has not been judged, so nothing is to be set at boot.
+        let drifted = apply::drifted(self.root, self.changes)?;
+        let at_boot = self.at_boot.filter(|_| drifted.is_empty());
+        let persisted = at_boot.map_or(Ok(()), |at_boot| {
             apply::persist(self.root, &store, at_boot, OnFailure::KeepLive)
         });
         dismiss(dead_man);
         drop(store);
-        say(&format!(
-            "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
-            units::duration(self.length)
-        ));
-        persisted?;
-        if lost == 0 {
-            return Ok(Exit::Done);
+        if drifted.is_empty() {
+            say(&format!(
+                "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
+                units::duration(self.length)
+            ));
+        } else {
+            let style = Style::of(&std::io::stderr());
+            say(&report::apply::drifted(&drifted, self.changes, &style));
         }
-        say(&format!(
-            "The watch did not see {}, nor harm among them.",
-            units::plural(lost, "entry or packet", "entries or packets")
-        ));
-        Ok(Exit::Losses)
+        if lost > 0 {
+            say(&format!(
+                "The watch did not see {}, nor harm among them.",
+                units::plural(lost, "entry or packet", "entries or packets")
+            ));
+        }
+        persisted?;
+        Ok(if lost == 0 && drifted.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Losses
+        })
     }
 }
 

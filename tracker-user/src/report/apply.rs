@@ -4,7 +4,7 @@ use comfy_table::Cell;
 
 use super::Style;
 use crate::{
-    apply::{Change, Intent, Outcome, Restored},
+    apply::{Change, Drift, Intent, Outcome, Restored},
     kernel::owners::KubeProxy,
     settings::Name,
     units,
@@ -95,6 +95,35 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
             0,
         );
     }
+    text
+}
+
+/// What of the plan is not in force any more at the end of a guard, and what that means.
+#[must_use]
+pub fn drifted(drifted: &[Drift], changes: &[Change], style: &Style) -> String {
+    let rows = drifted.iter().map(|it| {
+        let name = it.change.name;
+        let gone = || "gone".to_owned();
+        [
+            Cell::new(name.short()),
+            Cell::new(&it.change.place.name),
+            Cell::new(value(name, it.change.after)),
+            Cell::new(it.now.map_or_else(gone, |now| value(name, now))),
+        ]
+    });
+    let mut text = style.grid(["setting", "namespace", "written", "now"], &[0, 1], rows);
+    let judged = if drifted.len() == changes.len() {
+        "Nothing of the plan is in force any more: it was not the plan that was judged."
+    } else {
+        "This is not in force any more: it was not the whole plan that was judged."
+    };
+    text += &style.paragraph(
+        &format!(
+            "{judged} No harm was seen, and nothing is set at boot. See with tracker doctor who else sets \
+             values, go back with tracker rollback, and apply the plan again."
+        ),
+        0,
+    );
     text
 }
 

@@ -5,6 +5,7 @@
 )]
 
 mod faults;
+mod guard;
 mod machine;
 mod plans;
 

@@ -16,6 +16,7 @@ use crate::net::SERVER4;
 
 const USAGE: i32 = 2;
 const OWN_FILE: &str = "/etc/sysctl.d/90-tracker.conf";
+const MAX_FILE: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 
 /// Other plans that are applied and taken back: a guard touches none but its own.
 pub fn others() -> Result<()> {
@@ -114,15 +115,34 @@ pub fn full_table() -> Result<()> {
     topology.client.run(|| flood(4 * SMALL))??;
     let status = guard.end()?;
     let found = own(MAX)?;
-    fs::write(
-        "/proc/sys/net/netfilter/nf_conntrack_max",
-        format!("{max}\n"),
-    )?;
+    fs::write(MAX_FILE, format!("{max}\n"))?;
     ensure!(
         status.code() == Some(FAILED),
         "the guard ended with {status}"
     );
     ensure!(found == max, "max is {found}, not {max}");
+    plan.is_forgotten()
+}
+
+/// Somebody has all settings set anew meanwhile, as `sysctl --system` does: what is judged is not the plan any more.
+pub fn sysctls() -> Result<()> {
+    let topology = tracking()?;
+    let router = &topology.router;
+    let max = own(MAX)?;
+    fs::create_dir_all("/etc/sysctl.d")?;
+    let plan = Plan::write(&[router], &[(UDP, 30, 45), (MAX, max, max + 1000)])?;
+    let raised = || own(MAX).ok().filter(|it| *it == max + 1000);
+    let mut guard = Guard::started(plan.apply().args(["--persist", "--guard", "5s"]), raised)?;
+    fs::write(MAX_FILE, format!("{max}\n"))?;
+    let status = guard.end()?;
+    ensure!(
+        status.code() == Some(LOSSES),
+        "the guard ended with {status}"
+    );
+    ensure!(!Path::new(OWN_FILE).exists(), "it is set at boot");
+    is(router, UDP, 45)?;
+    succeed(&mut plan.rollback())?;
+    is(router, UDP, 30)?;
     plan.is_forgotten()
 }
 

@@ -1,0 +1,40 @@
+//! What a guard finds at its end.
+
+use std::fs;
+
+use tracker_user::{
+    apply::{Change, Store, drifted},
+    kernel::Root,
+};
+
+use crate::machine::{Machine, TIME_WAIT, UDP};
+
+fn root(machine: &Machine) -> Root {
+    Root::at(machine.path(""))
+}
+
+fn store(machine: &Machine) -> Store {
+    Store::open(&Store::usual(&root(machine))).unwrap()
+}
+
+#[test]
+fn what_was_set_to_something_else_meanwhile_is_not_in_force() {
+    let machine = Machine::new();
+    machine.apply(&["--yes"], 0);
+    let changes = store(&machine).load().unwrap().unwrap().changes;
+    let found = || {
+        let all = drifted(&root(&machine), &changes).unwrap().into_iter();
+        let short = |change: &Change| change.name.short();
+        all.map(|it| (short(&it.change), it.now))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(), []);
+    machine.set(UDP, "30");
+    fs::remove_file(machine.path(&format!("proc/sys/net/netfilter/{TIME_WAIT}"))).unwrap();
+    let mut found = found();
+    found.sort();
+    assert_eq!(
+        found,
+        [(TIME_WAIT.to_owned(), None), (UDP.to_owned(), Some(30))]
+    );
+}
