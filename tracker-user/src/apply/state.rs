@@ -190,6 +190,22 @@ impl Store {
         }
     }
 
+    /// Whether it tells these old values still, and not another plan's or none. Where it cannot be told, it
+    /// is written anew.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn reclaim(&self, state: &Remembered) -> Result<bool, ApplyError> {
+        match Self::whose(&self.path, &state.id) {
+            Whose::Its => Ok(true),
+            Whose::NotIts => Ok(false),
+            Whose::Unknown(error) => {
+                log::warn!("{error}");
+                self.save(state).map(|()| true)
+            }
+        }
+    }
+
     /// Puts it on the disk, and its name as well: afterwards it outlasts a power failure.
     ///
     /// # Errors

@@ -38,3 +38,22 @@ fn what_was_set_to_something_else_meanwhile_is_not_in_force() {
         [(TIME_WAIT.to_owned(), None), (UDP.to_owned(), Some(30))]
     );
 }
+
+#[test]
+fn a_guard_keeps_and_takes_back_its_own_plan_and_no_other() {
+    let machine = Machine::new();
+    machine.apply(&["--yes"], 0);
+    let its = store(&machine).load().unwrap().unwrap();
+    assert!(store(&machine).reclaim(&its).unwrap());
+    machine.rollback(&[], 0);
+    assert!(!store(&machine).reclaim(&its).unwrap());
+    assert!(!machine.remembers());
+    machine.apply(&["--yes"], 0);
+    let other = machine.files();
+    assert!(!store(&machine).reclaim(&its).unwrap());
+    assert_eq!(machine.files(), other);
+    // What cannot be read any more is known to the guard.
+    machine.write("var/lib/tracker/applied.json", "{");
+    assert!(store(&machine).reclaim(&its).unwrap());
+    assert_eq!(store(&machine).load().unwrap(), Some(its));
+}

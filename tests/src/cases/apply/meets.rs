@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::plan::Plan;
-use super::{ESTABLISHED, FAILED, Guard, MAX, UDP, is, own, poll, sysctl};
+use super::{ESTABLISHED, FAILED, Guard, INTERRUPTED, MAX, UDP, is, own, poll, sysctl};
 use crate::cases::errors::{LOSSES, tracking};
 use crate::cases::tracker::{end_with, succeed};
 use crate::net::SERVER4;
@@ -44,6 +44,21 @@ pub fn others() -> Result<()> {
     end_with(&mut plan.rollback(), LOSSES)?;
     ensure!(guard.end()?.code() == Some(FAILED), "the guard went on");
     is(router, UDP, 77)?;
+    succeed(plan.rollback().arg("--force"))?;
+    is(router, UDP, 30)?;
+
+    // It goes back, but for what somebody else has set: it has gone back all the same.
+    let plan = Plan::write(&[router], &[(UDP, 30, 45), (ESTABLISHED, 432_000, 7200)])?;
+    let mut guard = Guard::start(&plan, "10m", router, ESTABLISHED, 7200)?;
+    router.set_sysctl(&format!("net.netfilter.{UDP}"), "77")?;
+    guard.signal(Signal::SIGINT)?;
+    let status = guard.end()?;
+    ensure!(
+        status.code() == Some(INTERRUPTED),
+        "the guard ended with {status}"
+    );
+    is(router, UDP, 77)?;
+    is(router, ESTABLISHED, 432_000)?;
     succeed(plan.rollback().arg("--force"))?;
     is(router, UDP, 30)?;
     plan.is_forgotten()
