@@ -129,6 +129,17 @@ pub enum ApplyError {
         /// The file that remembers old values.
         path: PathBuf,
     },
+    /// What was shown is not what is there after the answer.
+    #[error(
+        "what is applied has changed since it was shown, so nothing was written. Run tracker apply again"
+    )]
+    Since,
+    /// Nobody sets at boot what may yet be taken back.
+    #[error(
+        "a guard still watches what is applied, and may go back. Persist it once the guard has ended well, or \
+         have the guard do so: --guard and --persist together"
+    )]
+    Judged,
     /// The file for the time after a reboot belongs to somebody else.
     #[error(
         "{} was not written by tracker, which leaves it alone. Move it away, or apply without \
@@ -226,6 +237,7 @@ impl ApplyError {
                 | Self::Machine { .. }
                 | Self::DeadMan(_)
                 | Self::Blind(_)
+                | Self::Judged
         )
     }
 }

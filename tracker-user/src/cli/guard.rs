@@ -9,7 +9,7 @@ use crate::{
     analysis::advice::file::PlanFile,
     apply::{
         self, ApplyError, Change, Id, OnFailure, Remembered, Store, Whose,
-        guard::{DeadMan, Guard},
+        guard::{DeadMan, Guard, Judging},
     },
     kernel::Root,
     report::{self, Style},
@@ -110,12 +110,10 @@ impl Guarded<'_> {
         let mut guard = Guard::new(self.plan, self.changes, &start);
         let id = Id::new();
         let mut dead_man = DeadMan::start(self.root_path, self.state, &id)?;
-        let remembered = apply::apply(
-            self.root,
-            &Store::open_or_create(self.state)?,
-            self.changes.to_vec(),
-            id,
-        )?;
+        let store = Store::open_or_create(self.state)?;
+        let remembered = apply::apply(self.root, &store, self.changes.to_vec(), id)?;
+        let _judging = Judging::begin(&store)?;
+        drop(store);
         say(&format!(
             "Applied, and guarded for {}. Ctrl-C goes back.",
             units::duration(self.length)

@@ -3,11 +3,14 @@
 use std::fs;
 
 use tracker_user::{
-    apply::{Change, Store, drifted},
+    apply::{Change, Store, drifted, guard::Judging},
     kernel::Root,
 };
 
-use crate::machine::{Machine, TIME_WAIT, UDP};
+use crate::{
+    OWN_FILE,
+    machine::{Machine, TIME_WAIT, UDP},
+};
 
 fn root(machine: &Machine) -> Root {
     Root::at(machine.path(""))
@@ -56,4 +59,19 @@ fn a_guard_keeps_and_takes_back_its_own_plan_and_no_other() {
     machine.write("var/lib/tracker/applied.json", "{");
     assert!(store(&machine).reclaim(&its).unwrap());
     assert_eq!(store(&machine).load().unwrap(), Some(its));
+}
+
+#[test]
+fn nothing_is_set_at_boot_while_a_guard_judges_it() {
+    let machine = Machine::new();
+    machine.apply(&["--yes"], 0);
+    let judging = Judging::begin(&store(&machine)).unwrap();
+    let before = machine.files();
+    let said = machine.apply(&["--yes", "--persist"], 3);
+    assert!(said.contains("once the guard has ended"), "{said}");
+    assert_eq!(machine.files(), before);
+    drop(judging);
+    let said = machine.apply(&["--yes", "--persist", "--guard", "5m"], 0);
+    assert!(said.contains("nothing to guard"), "{said}");
+    assert!(machine.path(OWN_FILE).exists());
 }

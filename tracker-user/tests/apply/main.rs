@@ -4,6 +4,7 @@
     reason = "without its machine a test has nothing to say"
 )]
 
+mod answer;
 mod faults;
 mod guard;
 mod machine;
