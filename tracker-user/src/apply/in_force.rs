@@ -19,7 +19,9 @@ pub struct Drift {
 pub fn drifted(root: &Root, changes: &[Change]) -> Result<Vec<Drift>, ApplyError> {
     let mut drifted = Vec::new();
     for change in changes {
+        let is_gone = change.place.stranger(root).is_some();
         let now = match change.place.read(root, change.name) {
+            _ if is_gone => None,
             Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => None,
             now => Some(now?),
         };

@@ -74,12 +74,22 @@ impl Place {
         self.name == HOST
     }
 
-    /// A file that leads to it, if there is one. Its number tells it as long as the machine runs, whatever
-    /// it is called by now.
+    /// A file that leads to what has its number, if there is one.
     #[must_use]
     pub fn find(&self, root: &Root) -> Option<Known> {
         let mut known = netns::list(root).into_iter();
         known.find(|it| it.inum == self.inum)
+    }
+
+    /// What the namespace of its number is called, if that is another one by now: the kernel gives the
+    /// number of one that is gone to the next. One that has lost its name may be the same.
+    #[must_use]
+    pub fn stranger(&self, root: &Root) -> Option<String> {
+        let known = self.find(root)?;
+        let is_same = known.name == self.name
+            || netns::is_unnamed(&known.name)
+            || netns::number(root, &self.name) == Some(self.inum);
+        (!is_same).then_some(known.name)
     }
 
     /// Does something there.

@@ -4,7 +4,7 @@ use super::{ApplyError, Change, Id, Place, Store};
 use crate::kernel::{Root, netns};
 
 /// What became of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// It has its old value again.
     Done,
@@ -16,6 +16,8 @@ pub enum Restored {
     Gone,
     /// Its namespace is not to be seen from here, which does not tell whether it is gone.
     Unseen,
+    /// Its namespace's number is that of one of another name by now, whose value stays as it is.
+    Stranger(String),
     /// It was of another boot: live values do not outlast one.
     Rebooted,
 }
@@ -40,7 +42,12 @@ impl Outcome {
 
     /// Settings that are still to be restored.
     fn left(&self) -> impl Iterator<Item = &Change> {
-        let is_left = |it: &Restored| matches!(it, Restored::Changed(_) | Restored::Unseen);
+        let is_left = |it: &Restored| {
+            matches!(
+                it,
+                Restored::Changed(_) | Restored::Unseen | Restored::Stranger(_)
+            )
+        };
         self.changes
             .iter()
             .filter(move |(_, it)| is_left(it))
@@ -123,7 +130,7 @@ pub fn forget(root: &Root, store: &Store) -> Result<bool, ApplyError> {
     Ok(true)
 }
 
-/// Gives a setting of this place its old value, unless somebody else has changed it.
+/// Gives a setting of this place its old value, unless somebody else has changed it, or the place is another one.
 pub fn restore(
     root: &Root,
     place: Option<&Place>,
@@ -133,6 +140,9 @@ pub fn restore(
     let Some(place) = place else {
         return Ok(Restored::Unseen);
     };
+    if let Some(name) = place.stranger(root).filter(|_| !force) {
+        return Ok(Restored::Stranger(name));
+    }
     let now = match place.read(root, change.name) {
         Err(ApplyError::Gone { .. }) if !netns::sees_all(root) => return Ok(Restored::Unseen),
         Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => return Ok(Restored::Gone),

@@ -112,9 +112,16 @@ fn undo(
         // nor the new one has been set by somebody else since, and is not this program's to undo.
         let place = Some(&change.place);
         let restored = rollback::restore(root, place, change, failed == Some(at))?;
-        if let Restored::Changed(now) = restored {
-            let name = change.name;
-            log::warn!("{name} has been set to {now} by somebody else meanwhile, and stays so");
+        let name = change.name;
+        match restored {
+            Restored::Changed(now) => {
+                log::warn!("{name} has been set to {now} by somebody else meanwhile, and stays so");
+            }
+            Restored::Stranger(now) => {
+                let was = &change.place.name;
+                log::warn!("{name} of {was} stays: its namespace is called {now} by now");
+            }
+            _ => {}
         }
     }
     if let Some(own) = &state.own_file {

@@ -60,7 +60,7 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
         .changes
         .iter()
         .filter(|(_, it)| *it != Restored::Rebooted)
-        .map(|(change, restored)| row(change, *restored));
+        .map(|(change, restored)| row(change, restored));
     text += &style.grid(["setting", "namespace", "value", ""], &[0, 1, 3], rows);
     if rebooted {
         text += &style.paragraph(
@@ -85,6 +85,14 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
         text += &style.paragraph(
             "What is not to be seen from here stays remembered: run tracker rollback on the machine itself, \
              outside of containers, or forget it with --forget.",
+            0,
+        );
+    }
+    let is_stranger = |it: &(Change, Restored)| matches!(it.1, Restored::Stranger(_));
+    if outcome.changes.iter().any(is_stranger) {
+        text += &style.paragraph(
+            "The number of a namespace is that of one of another name by now: if it is the same one, restore \
+             it with --force, and if it is gone, forget it with --forget.",
             0,
         );
     }
@@ -127,16 +135,17 @@ pub fn drifted(drifted: &[Drift], changes: &[Change], style: &Style) -> String {
     text
 }
 
-fn row(change: &Change, restored: Restored) -> [Cell; 4] {
+fn row(change: &Change, restored: &Restored) -> [Cell; 4] {
     let (now, said) = match restored {
         Restored::Done | Restored::Rebooted => (Some(change.before), "restored".to_owned()),
         Restored::Already => (Some(change.before), "as before".to_owned()),
         Restored::Changed(now) => {
             let old = value(change.name, change.before);
-            (Some(now), format!("set by somebody else, was {old}"))
+            (Some(*now), format!("set by somebody else, was {old}"))
         }
         Restored::Gone => (None, "gone".to_owned()),
         Restored::Unseen => (None, "not to be seen from here".to_owned()),
+        Restored::Stranger(name) => (None, format!("not this namespace, but {name}")),
     };
     [
         Cell::new(change.name.short()),

@@ -15,7 +15,7 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-pub use self::list::{Known, list, sees_all};
+pub use self::list::{Known, list, number, sees_all};
 use super::Root;
 
 /// Name of the namespace of process 1: the machine's first, or a container's if that is all one sees.
