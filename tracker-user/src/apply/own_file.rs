@@ -194,6 +194,7 @@ mod tests {
         let place = Place {
             inum: 1,
             name: "blue".to_owned(),
+            cookie: None,
         };
         Change {
             place,

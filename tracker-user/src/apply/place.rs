@@ -24,6 +24,9 @@ pub struct Place {
     pub inum: u32,
     /// Its name, as in [`Known::name`].
     pub name: String,
+    /// What no other namespace has, where it is known: see [`netns::cookie`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<u64>,
 }
 
 impl From<&Known> for Place {
@@ -31,6 +34,7 @@ impl From<&Known> for Place {
         Self {
             inum: known.inum,
             name: known.name.clone(),
+            cookie: None,
         }
     }
 }
@@ -45,6 +49,7 @@ impl Place {
         Ok(Self {
             inum: netns.inum(),
             name: netns.name().to_owned(),
+            cookie: None,
         })
     }
 
@@ -81,15 +86,26 @@ impl Place {
         known.find(|it| it.inum == self.inum)
     }
 
+    /// With what no other one has, so that it is known again.
+    #[must_use]
+    pub fn with_cookie(self, root: &Root) -> Self {
+        let cookie = self.run(root, netns::cookie).ok().flatten();
+        Self { cookie, ..self }
+    }
+
     /// What the namespace of its number is called, if that is another one by now: the kernel gives the
     /// number of one that is gone to the next. One that has lost its name may be the same.
     #[must_use]
     pub fn stranger(&self, root: &Root) -> Option<String> {
         let known = self.find(root)?;
-        let is_same = known.name == self.name
+        let has_its_name = known.name == self.name
             || netns::is_unnamed(&known.name)
             || netns::number(root, &self.name) == Some(self.inum);
-        (!is_same).then_some(known.name)
+        let now = || self.run(root, netns::cookie).ok().flatten();
+        let has_its_cookie = self
+            .cookie
+            .is_none_or(|cookie| now().is_none_or(|now| now == cookie));
+        (!has_its_name || !has_its_cookie).then_some(known.name)
     }
 
     /// Does something there.

@@ -16,7 +16,7 @@ pub enum Restored {
     Gone,
     /// Its namespace is not to be seen from here, which does not tell whether it is gone.
     Unseen,
-    /// Its namespace's number is that of one of another name by now, whose value stays as it is.
+    /// Its namespace's number is another one's by now, which is called so, and whose value stays as it is.
     Stranger(String),
     /// It was of another boot: live values do not outlast one.
     Rebooted,

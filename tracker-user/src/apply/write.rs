@@ -29,7 +29,11 @@ pub fn apply(
             return Err(ApplyError::Moved(change.name));
         }
     }
-    let state = Remembered::now(root, id, changes)?;
+    let recognizable = changes.into_iter().map(|it| Change {
+        place: it.place.with_cookie(root),
+        ..it
+    });
+    let state = Remembered::now(root, id, recognizable.collect())?;
     if let Err(error) = store.save(&state) {
         // It may be there in spite of the error. Nothing has been changed, so it is not needed.
         let _ = store.remove();

@@ -149,7 +149,7 @@ impl Guarded<'_> {
             _ => End::Elsewhere,
         };
         match end {
-            End::Kept { lost } => self.keep(lost, store, dead_man),
+            End::Kept { lost } => self.keep(lost, &remembered.changes, store, dead_man),
             End::Back(_) => self.go_back(store, dead_man, Exit::Failed),
             End::Interrupted => self.go_back(store, dead_man, Exit::INTERRUPTED),
             End::Elsewhere => {
@@ -173,9 +173,15 @@ impl Guarded<'_> {
         Ok(exit)
     }
 
-    fn keep(&self, lost: u64, store: Store, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
+    fn keep(
+        &self,
+        lost: u64,
+        changes: &[Change],
+        store: Store,
+        dead_man: &mut DeadMan,
+    ) -> anyhow::Result<Exit> {
         // What was set to something else meanwhile has not been judged, so nothing is to be set at boot.
-        let drifted = apply::drifted(self.root, self.changes)?;
+        let drifted = apply::drifted(self.root, changes)?;
         let at_boot = self.at_boot.filter(|_| drifted.is_empty());
         let persisted = at_boot.map_or(Ok(()), |at_boot| {
             apply::persist(self.root, &store, at_boot, OnFailure::KeepLive)
@@ -189,7 +195,7 @@ impl Guarded<'_> {
             ));
         } else {
             let style = Style::of(&std::io::stderr());
-            say(&report::apply::drifted(&drifted, self.changes, &style));
+            say(&report::apply::drifted(&drifted, changes, &style));
         }
         if lost > 0 {
             say(&format!(

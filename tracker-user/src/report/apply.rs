@@ -91,8 +91,8 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
     let is_stranger = |it: &(Change, Restored)| matches!(it.1, Restored::Stranger(_));
     if outcome.changes.iter().any(is_stranger) {
         text += &style.paragraph(
-            "The number of a namespace is that of one of another name by now: if it is the same one, restore \
-             it with --force, and if it is gone, forget it with --forget.",
+            "The number of a namespace is another one's by now, or it has got another name: if it is the same \
+             one, restore it with --force, and if it is gone, forget it with --forget.",
             0,
         );
     }
@@ -145,6 +145,9 @@ fn row(change: &Change, restored: &Restored) -> [Cell; 4] {
         }
         Restored::Gone => (None, "gone".to_owned()),
         Restored::Unseen => (None, "not to be seen from here".to_owned()),
+        Restored::Stranger(name) if *name == change.place.name => {
+            (None, "another namespace of this name".to_owned())
+        }
         Restored::Stranger(name) => (None, format!("not this namespace, but {name}")),
     };
     [
