@@ -98,6 +98,17 @@ pub enum ApplyError {
         /// Why not.
         source: io::Error,
     },
+    /// It is not needed any more, and stays.
+    #[error(
+        "{} cannot be removed, so the old values stay remembered: {source}. Run tracker rollback as root, \
+         where its folder is not read-only", .path.display()
+    )]
+    NotForgotten {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// It holds something else.
     #[error(
         "{} does not tell old values: {why}. Put back a copy of it, or set the values by hand and \
@@ -232,6 +243,7 @@ impl ApplyError {
                 | Self::Missing { .. }
                 | Self::Unwritable { .. }
                 | Self::State { .. }
+                | Self::NotForgotten { .. }
                 | Self::OwnFile { .. }
                 | Self::NoFolder { .. }
                 | Self::Machine { .. }

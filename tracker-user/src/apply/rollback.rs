@@ -29,6 +29,8 @@ pub struct Outcome {
     pub changes: Vec<(Change, Restored)>,
     /// Of the file that sets values at boot: true if it is as it was before.
     pub own_file: Option<bool>,
+    /// Why the file that remembers old values could not be brought up to date, in a sentence.
+    pub stale: Option<String>,
 }
 
 impl Outcome {
@@ -57,6 +59,10 @@ impl Outcome {
     /// Nothing is left to go back to.
     #[must_use]
     pub fn is_whole(&self) -> bool {
+        self.is_restored() && self.stale.is_none()
+    }
+
+    fn is_restored(&self) -> bool {
         self.left().next().is_none() && self.own_file != Some(false)
     }
 }
@@ -105,15 +111,17 @@ pub fn roll_back(root: &Root, store: &Store, force: bool) -> Result<Option<Outco
     if let Some(error) = failed {
         return Err(error);
     }
-    if outcome.is_whole() {
-        store.remove()?;
+    let kept = if outcome.is_restored() {
+        store.remove()
     } else {
         // The file stays remembered, too: by it is known what was set again at boot. What is left is not
         // what a guard waits for.
         state.id = Id::new();
         state.changes = outcome.left().cloned().collect();
-        store.save(&state)?;
-    }
+        store.save(&state)
+    };
+    // The values are back, whatever becomes of the file: a next time finds nothing more to do.
+    outcome.stale = kept.err().map(|error| error.to_string());
     Ok(Some(outcome))
 }
 

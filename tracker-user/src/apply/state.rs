@@ -221,7 +221,10 @@ impl Store {
     /// # Errors
     /// When the system refuses.
     pub fn remove(&self) -> Result<(), ApplyError> {
-        durable::remove(&self.path).map_err(|source| self.failed(source))
+        durable::remove(&self.path).map_err(|source| ApplyError::NotForgotten {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     fn failed(&self, source: io::Error) -> ApplyError {

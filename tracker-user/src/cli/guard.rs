@@ -105,7 +105,9 @@ impl Guarded<'_> {
     async fn watch_over(&self, watch: &mut impl Source) -> anyhow::Result<Exit> {
         let blind = |why: String| ApplyError::Blind(why);
         let mut stop = Stop::new()?;
-        let start = watch.sample().map_err(|it| blind(it.to_string()))?;
+        let start = watch
+            .sample()
+            .map_err(|it| blind(format!("{it}. Mend that, or apply without --guard")))?;
         Guard::can_see(self.changes, &start).map_err(blind)?;
         let mut guard = Guard::new(self.plan, self.changes, &start);
         let id = Id::new();

@@ -96,6 +96,9 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
             0,
         );
     }
+    if let Some(stale) = &outcome.stale {
+        text += &style.paragraph(stale, 0);
+    }
     if outcome.conflicts().next().is_some() {
         text += &style.paragraph(
             "Somebody else has set values since the plan was applied, and they stay: restore those \
