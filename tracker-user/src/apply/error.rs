@@ -153,8 +153,8 @@ pub enum ApplyError {
     Judged,
     /// The file for the time after a reboot belongs to somebody else.
     #[error(
-        "{} was not written by tracker, which leaves it alone. Move it away, or apply without \
-         --persist", .path.display()
+        "{} is not as tracker wrote it, which leaves alone what is others'. Move that to another file, or apply \
+         without --persist", .path.display()
     )]
     NotOwn {
         /// Its path.

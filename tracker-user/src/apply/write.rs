@@ -60,21 +60,39 @@ pub fn persist(
     let Some(before) = store.load()? else {
         return Ok(());
     };
+    let done = write_own_file(root, store, &before, wanted);
+    match (done, on_failure) {
+        (Ok(()), _) => Ok(()),
+        (Err(cause), OnFailure::UndoAll) => {
+            // The file is in it unless it is as it was.
+            let state = store.load().ok().flatten().unwrap_or(before);
+            Err(undone(root, store, &state, None, cause))
+        }
+        (Err(cause), OnFailure::KeepLive) => Err(cause),
+    }
+}
+
+/// With what was in it remembered first. If it fails, both are what they were.
+fn write_own_file(
+    root: &Root,
+    store: &Store,
+    before: &Remembered,
+    wanted: &BTreeMap<Name, u64>,
+) -> Result<(), ApplyError> {
     let Some(own) = OwnFile::of(root, wanted)? else {
         return Ok(());
     };
-    let mut state = before.clone();
-    state.own_file = Some(own.clone().since(before.own_file.as_ref()));
+    let state = Remembered {
+        own_file: Some(own.clone().since(root, before.own_file.as_ref())?),
+        ..before.clone()
+    };
     let done = store.save(&state).and_then(|()| own.write(root));
-    match (done, on_failure) {
-        (Ok(()), _) => Ok(()),
-        (Err(cause), OnFailure::UndoAll) => Err(undone(root, store, &state, None, cause)),
-        (Err(cause), OnFailure::KeepLive) => {
-            own.restore(root, false)?;
-            store.save(&before)?;
-            Err(cause)
-        }
+    if let Err(cause) = done {
+        own.restore(root, false)?;
+        store.save(before)?;
+        return Err(cause);
     }
+    Ok(())
 }
 
 /// What becomes of the live values when the file cannot be written.

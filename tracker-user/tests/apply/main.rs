@@ -150,7 +150,7 @@ fn a_file_of_somebody_elses_is_left_alone() {
     machine.write(OWN_FILE, "net.netfilter.nf_conntrack_max = 1\n");
     let before = machine.files();
     let said = machine.apply(&["--yes", "--persist"], 2);
-    assert!(said.contains("was not written by tracker"), "{said}");
+    assert!(said.contains("is not as tracker wrote it"), "{said}");
     assert_eq!(machine.files(), before);
 }
 
