@@ -87,6 +87,20 @@ pub enum ApplyError {
     /// Values changed between the question and the answer.
     #[error("{0} has been changed since it was shown. Run tracker apply again")]
     Moved(Name),
+    /// New connections would have no room.
+    #[error(
+        "nf_conntrack_max of {max} is no more than the {entries} entries that the network namespace {place} has, so \
+         new connections would be dropped at once. Apply the plan when there are fewer, or make one from a watch of \
+         such a time"
+    )]
+    Crowded {
+        /// The namespace.
+        place: String,
+        /// What it has.
+        entries: u64,
+        /// What the table was to hold.
+        max: u64,
+    },
     /// The file that remembers old values.
     #[error(
         "{} cannot be written, and without it there is no way back: {source}. Run tracker as root, or \
@@ -250,6 +264,7 @@ impl ApplyError {
                 | Self::DeadMan(_)
                 | Self::Blind(_)
                 | Self::Judged
+                | Self::Crowded { .. }
         )
     }
 }

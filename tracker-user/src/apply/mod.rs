@@ -1,6 +1,7 @@
 //! Applying a plan to this machine, and going back.
 //!
-//! `intent` makes of a plan and of the machine as it is what is to be written where; `state` remembers
+//! `intent` makes of a plan and of the machine as it is what is to be written where; `room` refuses a table
+//! that is smaller than what is in it; `state` remembers
 //! the old values in a file before the first of them is overwritten; `write` writes and reads back;
 //! `rollback` restores, from any process and at any time; `in_force` tells whether what was written is still
 //! there; `guard` watches after a change and goes back by itself. `own_file` keeps values over a reboot.
@@ -20,6 +21,7 @@ mod intent;
 mod own_file;
 mod place;
 mod rollback;
+mod room;
 mod state;
 mod write;
 

@@ -14,6 +14,7 @@ use crate::{
 };
 
 const FOLDER: &str = "proc/sys/net/netfilter";
+const ENTRIES: &str = "proc/sys/net/netfilter/nf_conntrack_count";
 /// A sysctl that only the machine's first namespace has.
 const ONLY_OF_FIRST: &str = "proc/sys/net/core/netdev_max_backlog";
 
@@ -130,6 +131,20 @@ impl Place {
         };
         let netns = Netns::open_known(root, &known).map_err(|it| enter(io::Error::other(it)))?;
         netns.run(work).map_err(enter)
+    }
+
+    /// How many entries it has.
+    ///
+    /// # Errors
+    /// When it cannot be entered, or does not tell.
+    pub fn entries(&self, root: &Root) -> Result<u64, ApplyError> {
+        let path = root.path(ENTRIES);
+        let text = self.run(root, || fs::read_to_string(&path))?;
+        let number = text.and_then(|text| text.trim().parse().map_err(io::Error::other));
+        number.map_err(|source| ApplyError::Machine {
+            path: path.display().to_string(),
+            source,
+        })
     }
 
     /// Value of a setting.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     ApplyError, Change, Id, OwnFile, Remembered, Store,
     rollback::{self, Restored},
+    room,
 };
 use crate::{kernel::Root, settings::Name};
 
@@ -23,6 +24,7 @@ pub fn apply(
         let path = store.path().to_owned();
         return Err(ApplyError::Applied { path });
     }
+    room::check(root, &changes)?;
     for change in &changes {
         change.place.check(root, change.name)?;
         if change.place.read(root, change.name)? != change.before {
