@@ -164,7 +164,14 @@ impl Guarded<'_> {
     }
 
     fn go_back(&self, store: Store, dead_man: &mut DeadMan, exit: Exit) -> anyhow::Result<Exit> {
-        let outcome = apply::roll_back(self.root, &store, false)?;
+        let outcome = match apply::roll_back(self.root, &store, false) {
+            Ok(outcome) => outcome,
+            // The other process tries as well.
+            Err(error) => {
+                say(&format!("tracker: {error}"));
+                return Ok(Exit::Failed);
+            }
+        };
         dismiss(dead_man);
         drop(store);
         if let Some(outcome) = outcome {
