@@ -1,6 +1,7 @@
 //! Plans that are applied, guarded and taken back, on real sysctls.
 
 mod meets;
+mod number;
 mod plan;
 
 use std::fs;
@@ -44,6 +45,7 @@ pub fn cases() -> Vec<Case> {
     };
     vec![
         free("apply_two_namespaces", two_namespaces),
+        free("apply_number_given_again", number::given_again),
         free("apply_refused", refused),
         free("apply_guard_keeps", guard_keeps),
         free("apply_guard_goes_back", guard_goes_back),
@@ -52,6 +54,7 @@ pub fn cases() -> Vec<Case> {
         free("apply_guard_meets_stop", meets::stop),
         free("apply_guard_meets_full_table", meets::full_table),
         free("apply_guard_meets_foreign_file", meets::foreign_file),
+        free("apply_guard_meets_sysctls", meets::sysctls),
     ]
 }
 

@@ -87,12 +87,37 @@ pub enum ApplyError {
     /// Values changed between the question and the answer.
     #[error("{0} has been changed since it was shown. Run tracker apply again")]
     Moved(Name),
+    /// New connections would have no room.
+    #[error(
+        "nf_conntrack_max of {max} is no more than the {entries} entries that the network namespace {place} has, so \
+         new connections would be dropped at once. Apply the plan when there are fewer, or make one from a watch of \
+         such a time"
+    )]
+    Crowded {
+        /// The namespace.
+        place: String,
+        /// What it has.
+        entries: u64,
+        /// What the table was to hold.
+        max: u64,
+    },
     /// The file that remembers old values.
     #[error(
         "{} cannot be written, and without it there is no way back: {source}. Run tracker as root, or \
          name another file with --state", .path.display()
     )]
     State {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is not needed any more, and stays.
+    #[error(
+        "{} cannot be removed, so the old values stay remembered: {source}. Run tracker rollback as root, \
+         where its folder is not read-only", .path.display()
+    )]
+    NotForgotten {
         /// Its path.
         path: PathBuf,
         /// Why not.
@@ -129,10 +154,21 @@ pub enum ApplyError {
         /// The file that remembers old values.
         path: PathBuf,
     },
+    /// What was shown is not what is there after the answer.
+    #[error(
+        "what is applied has changed since it was shown, so nothing was written. Run tracker apply again"
+    )]
+    Since,
+    /// Nobody sets at boot what may yet be taken back.
+    #[error(
+        "a guard still watches what is applied, and may go back. Persist it once the guard has ended well, or \
+         have the guard do so: --guard and --persist together"
+    )]
+    Judged,
     /// The file for the time after a reboot belongs to somebody else.
     #[error(
-        "{} was not written by tracker, which leaves it alone. Move it away, or apply without \
-         --persist", .path.display()
+        "{} is not as tracker wrote it, which leaves alone what is others'. Move that to another file, or apply \
+         without --persist", .path.display()
     )]
     NotOwn {
         /// Its path.
@@ -221,11 +257,14 @@ impl ApplyError {
                 | Self::Missing { .. }
                 | Self::Unwritable { .. }
                 | Self::State { .. }
+                | Self::NotForgotten { .. }
                 | Self::OwnFile { .. }
                 | Self::NoFolder { .. }
                 | Self::Machine { .. }
                 | Self::DeadMan(_)
                 | Self::Blind(_)
+                | Self::Judged
+                | Self::Crowded { .. }
         )
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::{ApplyError, Change, Place};
+use super::{ApplyError, Change, Place, room};
 use crate::{
     analysis::advice::{
         Action, Origin,
@@ -48,7 +48,8 @@ impl Intent {
     /// Of a plan on this machine.
     ///
     /// # Errors
-    /// When the plan is another machine's, or a namespace or a setting of it is not here.
+    /// When the plan is another machine's, a namespace or a setting of it is not here, or the table is too
+    /// full for it.
     pub fn of(
         root: &Root,
         plan: &PlanFile,
@@ -93,6 +94,7 @@ impl Intent {
         intent
             .changes
             .sort_by_key(|it| it.after != 0 && it.after < it.before);
+        room::check(root, &intent.changes)?;
         Ok(intent)
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const FILE: &str = "etc/sysctl.d/90-tracker.conf";
-/// By its first line tracker knows the file again.
+/// Its first line, which tells whoever finds it.
 const MARK: &str = "# Written by tracker apply --persist; tracker rollback takes it back.";
 
 /// The file before and after.
@@ -41,24 +41,27 @@ impl OwnFile {
         }
         let mut values: BTreeMap<Name, u64> = before.as_deref().map(parse).unwrap_or_default();
         values.extend(wanted);
-        let mut after = format!("{MARK}\n");
-        for (name, value) in values {
-            after += &format!("{} = {value}\n", name.full());
-        }
+        let after = text(&values);
         let is_new = !wanted.is_empty() && before.as_ref() != Some(&after);
         Ok(is_new.then_some(Self { before, after }))
     }
 
     /// The same, with what was in it before an earlier write.
-    #[must_use]
-    pub fn since(self, earlier: Option<&Self>) -> Self {
-        match earlier {
-            Some(earlier) => Self {
-                before: earlier.before.clone(),
-                ..self
-            },
-            None => self,
+    ///
+    /// # Errors
+    /// When somebody else has changed it since: going back would take that away.
+    pub fn since(self, root: &Root, earlier: Option<&Self>) -> Result<Self, ApplyError> {
+        let Some(earlier) = earlier else {
+            return Ok(self);
+        };
+        let is_known =
+            self.before == earlier.before || self.before.as_ref() == Some(&earlier.after);
+        if !is_known {
+            let path = Self::path(root);
+            return Err(ApplyError::NotOwn { path });
         }
+        let before = earlier.before.clone();
+        Ok(Self { before, ..self })
     }
 
     /// Nothing but tracker's own is restored.
@@ -154,8 +157,17 @@ impl OwnFile {
     }
 }
 
-fn is_own(text: Option<&String>) -> bool {
-    text.is_none_or(|text| text.starts_with(MARK))
+/// A line that tracker would not write is somebody else's.
+fn is_own(found: Option<&String>) -> bool {
+    found.is_none_or(|found| *found == text(&parse(found)))
+}
+
+fn text(values: &BTreeMap<Name, u64>) -> String {
+    let mut text = format!("{MARK}\n");
+    for (name, value) in values {
+        text += &format!("{} = {value}\n", name.full());
+    }
+    text
 }
 
 fn failed(path: PathBuf, source: io::Error) -> ApplyError {
@@ -194,6 +206,7 @@ mod tests {
         let place = Place {
             inum: 1,
             name: "blue".to_owned(),
+            cookie: None,
         };
         Change {
             place,
@@ -230,7 +243,7 @@ mod tests {
         assert!(!OwnFile::path(&root).exists());
         fs::write(OwnFile::path(&root), "net.netfilter.nf_conntrack_max = 1\n").unwrap();
         let said = of(&[(UDP, 45)]).unwrap_err().to_string();
-        assert!(said.contains("Move it away"), "{said}");
+        assert!(said.contains("Move"), "{said}");
         fs::rename(OwnFile::path(&root), root.path("elsewhere")).unwrap();
         std::os::unix::fs::symlink(root.path("elsewhere"), OwnFile::path(&root)).unwrap();
         assert!(matches!(of(&[(UDP, 45)]), Err(ApplyError::NotOwn { .. })));
@@ -248,9 +261,34 @@ mod tests {
             own
         };
         let first = written(45);
-        let both = written(50).since(Some(&first));
+        let both = written(50).since(&root, Some(&first)).unwrap();
         assert!(both.restore(&root, false).unwrap());
         assert!(!OwnFile::path(&root).exists());
+    }
+
+    #[test]
+    fn lines_of_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        fs::create_dir_all(root.path("etc/sysctl.d")).unwrap();
+        let of = |value| OwnFile::of(&root, &BTreeMap::from([(UDP, value)]));
+        let first = of(45).unwrap().unwrap();
+        first.write(&root).unwrap();
+        let own = fs::read_to_string(OwnFile::path(&root)).unwrap();
+        for line in [
+            "# as agreed",
+            "vm.swappiness = 10",
+            "net.netfilter.nf_log_all_netns = 1",
+        ] {
+            fs::write(OwnFile::path(&root), format!("{own}{line}\n")).unwrap();
+            let said = of(50).unwrap_err().to_string();
+            assert!(said.contains("Move"), "{said}");
+        }
+        // A value of another's is one that tracker could have written, but did not.
+        fs::write(OwnFile::path(&root), own.replace("45", "46")).unwrap();
+        let second = of(50).unwrap().unwrap();
+        let refused = second.since(&root, Some(&first)).unwrap_err();
+        assert!(matches!(refused, ApplyError::NotOwn { .. }), "{refused}");
     }
 
     #[test]

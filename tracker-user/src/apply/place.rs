@@ -14,6 +14,7 @@ use crate::{
 };
 
 const FOLDER: &str = "proc/sys/net/netfilter";
+const ENTRIES: &str = "proc/sys/net/netfilter/nf_conntrack_count";
 /// A sysctl that only the machine's first namespace has.
 const ONLY_OF_FIRST: &str = "proc/sys/net/core/netdev_max_backlog";
 
@@ -24,6 +25,9 @@ pub struct Place {
     pub inum: u32,
     /// Its name, as in [`Known::name`].
     pub name: String,
+    /// What no other namespace has, where it is known: see [`netns::cookie`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<u64>,
 }
 
 impl From<&Known> for Place {
@@ -31,6 +35,7 @@ impl From<&Known> for Place {
         Self {
             inum: known.inum,
             name: known.name.clone(),
+            cookie: None,
         }
     }
 }
@@ -45,6 +50,7 @@ impl Place {
         Ok(Self {
             inum: netns.inum(),
             name: netns.name().to_owned(),
+            cookie: None,
         })
     }
 
@@ -74,12 +80,33 @@ impl Place {
         self.name == HOST
     }
 
-    /// A file that leads to it, if there is one. Its number tells it as long as the machine runs, whatever
-    /// it is called by now.
+    /// A file that leads to what has its number, if there is one.
     #[must_use]
     pub fn find(&self, root: &Root) -> Option<Known> {
         let mut known = netns::list(root).into_iter();
         known.find(|it| it.inum == self.inum)
+    }
+
+    /// With what no other one has, so that it is known again.
+    #[must_use]
+    pub fn with_cookie(self, root: &Root) -> Self {
+        let cookie = self.run(root, netns::cookie).ok().flatten();
+        Self { cookie, ..self }
+    }
+
+    /// What the namespace of its number is called, if that is another one by now: the kernel gives the
+    /// number of one that is gone to the next. One that has lost its name may be the same.
+    #[must_use]
+    pub fn stranger(&self, root: &Root) -> Option<String> {
+        let known = self.find(root)?;
+        let has_its_name = known.name == self.name
+            || netns::is_unnamed(&known.name)
+            || netns::number(root, &self.name) == Some(self.inum);
+        let now = || self.run(root, netns::cookie).ok().flatten();
+        let has_its_cookie = self
+            .cookie
+            .is_none_or(|cookie| now().is_none_or(|now| now == cookie));
+        (!has_its_name || !has_its_cookie).then_some(known.name)
     }
 
     /// Does something there.
@@ -104,6 +131,20 @@ impl Place {
         };
         let netns = Netns::open_known(root, &known).map_err(|it| enter(io::Error::other(it)))?;
         netns.run(work).map_err(enter)
+    }
+
+    /// How many entries it has.
+    ///
+    /// # Errors
+    /// When it cannot be entered, or does not tell.
+    pub fn entries(&self, root: &Root) -> Result<u64, ApplyError> {
+        let path = root.path(ENTRIES);
+        let text = self.run(root, || fs::read_to_string(&path))?;
+        let number = text.and_then(|text| text.trim().parse().map_err(io::Error::other));
+        number.map_err(|source| ApplyError::Machine {
+            path: path.display().to_string(),
+            source,
+        })
     }
 
     /// Value of a setting.

@@ -4,7 +4,7 @@ use super::{ApplyError, Change, Id, Place, Store};
 use crate::kernel::{Root, netns};
 
 /// What became of a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// It has its old value again.
     Done,
@@ -16,6 +16,8 @@ pub enum Restored {
     Gone,
     /// Its namespace is not to be seen from here, which does not tell whether it is gone.
     Unseen,
+    /// Its namespace's number is another one's by now, which is called so, and whose value stays as it is.
+    Stranger(String),
     /// It was of another boot: live values do not outlast one.
     Rebooted,
 }
@@ -27,6 +29,8 @@ pub struct Outcome {
     pub changes: Vec<(Change, Restored)>,
     /// Of the file that sets values at boot: true if it is as it was before.
     pub own_file: Option<bool>,
+    /// Why the file that remembers old values could not be brought up to date, in a sentence.
+    pub stale: Option<String>,
 }
 
 impl Outcome {
@@ -40,7 +44,12 @@ impl Outcome {
 
     /// Settings that are still to be restored.
     fn left(&self) -> impl Iterator<Item = &Change> {
-        let is_left = |it: &Restored| matches!(it, Restored::Changed(_) | Restored::Unseen);
+        let is_left = |it: &Restored| {
+            matches!(
+                it,
+                Restored::Changed(_) | Restored::Unseen | Restored::Stranger(_)
+            )
+        };
         self.changes
             .iter()
             .filter(move |(_, it)| is_left(it))
@@ -50,6 +59,10 @@ impl Outcome {
     /// Nothing is left to go back to.
     #[must_use]
     pub fn is_whole(&self) -> bool {
+        self.is_restored() && self.stale.is_none()
+    }
+
+    fn is_restored(&self) -> bool {
         self.left().next().is_none() && self.own_file != Some(false)
     }
 }
@@ -98,15 +111,17 @@ pub fn roll_back(root: &Root, store: &Store, force: bool) -> Result<Option<Outco
     if let Some(error) = failed {
         return Err(error);
     }
-    if outcome.is_whole() {
-        store.remove()?;
+    let kept = if outcome.is_restored() {
+        store.remove()
     } else {
         // The file stays remembered, too: by it is known what was set again at boot. What is left is not
         // what a guard waits for.
         state.id = Id::new();
         state.changes = outcome.left().cloned().collect();
-        store.save(&state)?;
-    }
+        store.save(&state)
+    };
+    // The values are back, whatever becomes of the file: a next time finds nothing more to do.
+    outcome.stale = kept.err().map(|error| error.to_string());
     Ok(Some(outcome))
 }
 
@@ -123,7 +138,7 @@ pub fn forget(root: &Root, store: &Store) -> Result<bool, ApplyError> {
     Ok(true)
 }
 
-/// Gives a setting of this place its old value, unless somebody else has changed it.
+/// Gives a setting of this place its old value, unless somebody else has changed it, or the place is another one.
 pub fn restore(
     root: &Root,
     place: Option<&Place>,
@@ -133,6 +148,9 @@ pub fn restore(
     let Some(place) = place else {
         return Ok(Restored::Unseen);
     };
+    if let Some(name) = place.stranger(root).filter(|_| !force) {
+        return Ok(Restored::Stranger(name));
+    }
     let now = match place.read(root, change.name) {
         Err(ApplyError::Gone { .. }) if !netns::sees_all(root) => return Ok(Restored::Unseen),
         Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => return Ok(Restored::Gone),

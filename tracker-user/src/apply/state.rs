@@ -1,13 +1,13 @@
 //! The file that remembers old values, and in which order it is written.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::unix::fs::MetadataExt,
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
-use nix::unistd::geteuid;
+use nix::{fcntl::OFlag, unistd::geteuid};
 use serde::{Deserialize, Serialize};
 
 use super::{ApplyError, Change, Id, OwnFile, durable};
@@ -190,6 +190,22 @@ impl Store {
         }
     }
 
+    /// Whether it tells these old values still, and not another plan's or none. Where it cannot be told, it
+    /// is written anew.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn reclaim(&self, state: &Remembered) -> Result<bool, ApplyError> {
+        match Self::whose(&self.path, &state.id) {
+            Whose::Its => Ok(true),
+            Whose::NotIts => Ok(false),
+            Whose::Unknown(error) => {
+                log::warn!("{error}");
+                self.save(state).map(|()| true)
+            }
+        }
+    }
+
     /// Puts it on the disk, and its name as well: afterwards it outlasts a power failure.
     ///
     /// # Errors
@@ -205,7 +221,10 @@ impl Store {
     /// # Errors
     /// When the system refuses.
     pub fn remove(&self) -> Result<(), ApplyError> {
-        durable::remove(&self.path).map_err(|source| self.failed(source))
+        durable::remove(&self.path).map_err(|source| ApplyError::NotForgotten {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     fn failed(&self, source: io::Error) -> ApplyError {
@@ -221,15 +240,18 @@ fn load(path: &Path) -> Result<Option<Remembered>, ApplyError> {
         path: path.to_owned(),
         why,
     };
-    let text = durable::read(path).map_err(|error| bad(error.to_string()))?;
-    let Some(text) = text else {
+    let Some(mut file) = open(path).map_err(|error| bad(error.to_string()))? else {
         return Ok(None);
     };
-    let metadata = fs::metadata(path).map_err(|error| bad(error.to_string()))?;
+    // Of the very file that is read: its name may be another one's by now.
+    let metadata = file.metadata().map_err(|error| bad(error.to_string()))?;
     let is_foreign = metadata.uid() != 0 && metadata.uid() != geteuid().as_raw();
     if is_foreign || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(bad("others than root may have written it".to_owned()));
     }
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(|error| bad(error.to_string()))?;
     let state: Remembered = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     if state.schema_version != VERSION {
         let version = state.schema_version;
@@ -241,6 +263,19 @@ fn load(path: &Path) -> Result<Option<Remembered>, ApplyError> {
         return Err(bad("it tells of a file that is not tracker's".to_owned()));
     }
     Ok(Some(state))
+}
+
+/// Opens it, and no link to another file; `None` if there is none.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let no_link = OFlag::O_NOFOLLOW.bits();
+    match OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link)
+        .open(path)
+    {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 #[cfg(test)]
@@ -277,5 +312,11 @@ mod tests {
             said.contains("does not tell old values: missing field"),
             "{said}"
         );
+        // Where a link leads, others may have put it.
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        let said = store.load().unwrap_err().to_string();
+        assert!(said.contains("symbolic link"), "{said}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     ApplyError, Change, Id, OwnFile, Remembered, Store,
     rollback::{self, Restored},
+    room,
 };
 use crate::{kernel::Root, settings::Name};
 
@@ -23,13 +24,18 @@ pub fn apply(
         let path = store.path().to_owned();
         return Err(ApplyError::Applied { path });
     }
+    room::check(root, &changes)?;
     for change in &changes {
         change.place.check(root, change.name)?;
         if change.place.read(root, change.name)? != change.before {
             return Err(ApplyError::Moved(change.name));
         }
     }
-    let state = Remembered::now(root, id, changes)?;
+    let recognizable = changes.into_iter().map(|it| Change {
+        place: it.place.with_cookie(root),
+        ..it
+    });
+    let state = Remembered::now(root, id, recognizable.collect())?;
     if let Err(error) = store.save(&state) {
         // It may be there in spite of the error. Nothing has been changed, so it is not needed.
         let _ = store.remove();
@@ -56,21 +62,39 @@ pub fn persist(
     let Some(before) = store.load()? else {
         return Ok(());
     };
+    let done = write_own_file(root, store, &before, wanted);
+    match (done, on_failure) {
+        (Ok(()), _) => Ok(()),
+        (Err(cause), OnFailure::UndoAll) => {
+            // The file is in it unless it is as it was.
+            let state = store.load().ok().flatten().unwrap_or(before);
+            Err(undone(root, store, &state, None, cause))
+        }
+        (Err(cause), OnFailure::KeepLive) => Err(cause),
+    }
+}
+
+/// With what was in it remembered first. If it fails, both are what they were.
+fn write_own_file(
+    root: &Root,
+    store: &Store,
+    before: &Remembered,
+    wanted: &BTreeMap<Name, u64>,
+) -> Result<(), ApplyError> {
     let Some(own) = OwnFile::of(root, wanted)? else {
         return Ok(());
     };
-    let mut state = before.clone();
-    state.own_file = Some(own.clone().since(before.own_file.as_ref()));
+    let state = Remembered {
+        own_file: Some(own.clone().since(root, before.own_file.as_ref())?),
+        ..before.clone()
+    };
     let done = store.save(&state).and_then(|()| own.write(root));
-    match (done, on_failure) {
-        (Ok(()), _) => Ok(()),
-        (Err(cause), OnFailure::UndoAll) => Err(undone(root, store, &state, None, cause)),
-        (Err(cause), OnFailure::KeepLive) => {
-            own.restore(root, false)?;
-            store.save(&before)?;
-            Err(cause)
-        }
+    if let Err(cause) = done {
+        own.restore(root, false)?;
+        store.save(before)?;
+        return Err(cause);
     }
+    Ok(())
 }
 
 /// What becomes of the live values when the file cannot be written.
@@ -112,9 +136,16 @@ fn undo(
         // nor the new one has been set by somebody else since, and is not this program's to undo.
         let place = Some(&change.place);
         let restored = rollback::restore(root, place, change, failed == Some(at))?;
-        if let Restored::Changed(now) = restored {
-            let name = change.name;
-            log::warn!("{name} has been set to {now} by somebody else meanwhile, and stays so");
+        let name = change.name;
+        match restored {
+            Restored::Changed(now) => {
+                log::warn!("{name} has been set to {now} by somebody else meanwhile, and stays so");
+            }
+            Restored::Stranger(now) => {
+                let was = &change.place.name;
+                log::warn!("{name} of {was} stays: its namespace is called {now} by now");
+            }
+            _ => {}
         }
     }
     if let Some(own) = &state.own_file {

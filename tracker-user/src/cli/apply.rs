@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     analysis::advice::file::PlanFile,
-    apply::{self, ApplyError, Id, Intent, OnFailure, Options, OwnFile, Store},
+    apply::{self, ApplyError, Id, Intent, OnFailure, Options, OwnFile, Store, guard::Judging},
     kernel::{
         Root,
         machine::{Machine, Presence},
@@ -75,15 +75,15 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         &style,
     ))?;
     let is_persisted = args.persist && OwnFile::of(&root, &intent.at_boot)?.is_some();
+    if args.guard.is_some() && intent.changes.is_empty() {
+        say("There is nothing to guard: no live value is to be written.");
+    }
     if intent.changes.is_empty() && !is_persisted {
         return Ok(Exit::Done);
     }
     // What would fail is seen before anything is written, and before anybody is asked.
     let state = args.state.clone().unwrap_or_else(|| Store::usual(&root));
-    let is_applied = Store::open(&state)?.applied(&root)?.is_some();
-    if is_applied && !intent.changes.is_empty() {
-        return Err(ApplyError::Applied { path: state }.into());
-    }
+    let applied = applied(&root, &Store::open(&state)?, &intent)?;
     if is_persisted {
         OwnFile::check(&root)?;
         let is_module = Presence::read(&root, &machine) != Presence::BuiltIn;
@@ -109,7 +109,13 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         });
     }
     let store = Store::open_or_create(&state)?;
-    let on_failure = if is_applied {
+    // It may have taken a while to answer.
+    let is_as_shown = self::applied(&root, &store, &intent)? == applied
+        && Intent::of(&root, &plan, &options, &owners)? == intent;
+    if !is_as_shown {
+        return Err(ApplyError::Since.into());
+    }
+    let on_failure = if applied.is_some() {
         OnFailure::KeepLive
     } else {
         apply::apply(&root, &store, intent.changes, Id::new())?;
@@ -123,6 +129,19 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         state.display()
     ));
     Ok(Exit::Done)
+}
+
+/// Which plan is applied already, beside which this one can but be set at boot.
+fn applied(root: &Root, store: &Store, intent: &Intent) -> Result<Option<Id>, ApplyError> {
+    let Some(applied) = store.applied(root)? else {
+        return Ok(None);
+    };
+    if !intent.changes.is_empty() {
+        let path = store.path().to_owned();
+        return Err(ApplyError::Applied { path });
+    }
+    Judging::is_over(store)?;
+    Ok(Some(applied.id))
 }
 
 fn is_confirmed() -> anyhow::Result<bool> {

@@ -9,7 +9,7 @@ use crate::{
     analysis::advice::file::PlanFile,
     apply::{
         self, ApplyError, Change, Id, OnFailure, Remembered, Store, Whose,
-        guard::{DeadMan, Guard},
+        guard::{DeadMan, Guard, Judging},
     },
     kernel::Root,
     report::{self, Style},
@@ -46,7 +46,7 @@ pub struct Guarded<'a> {
 
 /// How a guard ends.
 enum End {
-    /// Nothing was wrong; so many entries or packets were not seen.
+    /// No harm was seen; so many entries or packets were not.
     Kept { lost: u64 },
     /// Too much harm, or it cannot be seen any more.
     Back(String),
@@ -105,80 +105,119 @@ impl Guarded<'_> {
     async fn watch_over(&self, watch: &mut impl Source) -> anyhow::Result<Exit> {
         let blind = |why: String| ApplyError::Blind(why);
         let mut stop = Stop::new()?;
-        let start = watch.sample().map_err(|it| blind(it.to_string()))?;
+        let start = watch
+            .sample()
+            .map_err(|it| blind(format!("{it}. Mend that, or apply without --guard")))?;
         Guard::can_see(self.changes, &start).map_err(blind)?;
         let mut guard = Guard::new(self.plan, self.changes, &start);
         let id = Id::new();
         let mut dead_man = DeadMan::start(self.root_path, self.state, &id)?;
-        let remembered = apply::apply(
-            self.root,
-            &Store::open_or_create(self.state)?,
-            self.changes.to_vec(),
-            id,
-        )?;
+        let store = Store::open_or_create(self.state)?;
+        let remembered = apply::apply(self.root, &store, self.changes.to_vec(), id)?;
+        let _judging = Judging::begin(&store)?;
+        drop(store);
         say(&format!(
             "Applied, and guarded for {}. Ctrl-C goes back.",
             units::duration(self.length)
         ));
         let mut wait = Wait {
             guarded: self,
-            remembered: &remembered,
+            id: &remembered.id,
             guard: &mut guard,
             dead_man: &mut dead_man,
         };
         let end = wait.until_end(watch, &mut stop).await;
-        self.settle(end, &mut dead_man)
+        self.settle(end, &remembered, &mut dead_man)
     }
 
     /// Goes back, or does not. Only when everything is as it is to be, the other process is dismissed.
-    fn settle(&self, end: End, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
-        let (said, exit) = match end {
-            End::Kept { lost } => return self.keep(lost, dead_man),
-            End::Elsewhere => {
-                dismiss(dead_man);
-                say("Somebody else has ended this: there is nothing left to guard.");
-                return Ok(Exit::Failed);
-            }
-            End::Interrupted => ("Interrupted".to_owned(), Exit::INTERRUPTED),
-            End::Back(why) => (why, Exit::Failed),
-        };
-        say(&format!("Going back: {said}."));
-        let store = Store::open(self.state)?;
-        let outcome = apply::roll_back(self.root, &store, false)?;
-        dismiss(dead_man);
-        let Some(outcome) = outcome else {
-            return Ok(exit);
-        };
-        let style = Style::of(&std::io::stderr());
-        say(&report::apply::outcome(&outcome, &style));
-        Ok(if outcome.is_whole() {
-            exit
-        } else {
-            Exit::Losses
-        })
-    }
-
-    fn keep(&self, lost: u64, dead_man: &mut DeadMan) -> anyhow::Result<Exit> {
+    fn settle(
+        &self,
+        end: End,
+        remembered: &Remembered,
+        dead_man: &mut DeadMan,
+    ) -> anyhow::Result<Exit> {
+        // Nobody waits for the file while this waits for who reads it.
+        match &end {
+            End::Back(why) => say(&format!("Going back: {why}.")),
+            End::Interrupted => say("Going back: Interrupted."),
+            End::Kept { .. } | End::Elsewhere => {}
+        }
         // Held until the other process is dismissed, so that it does not take this for a hang.
         let store = Store::open(self.state)?;
-        let persisted = self.at_boot.map_or(Ok(()), |at_boot| {
+        let end = match end {
+            End::Elsewhere => End::Elsewhere,
+            end if store.reclaim(remembered)? => end,
+            _ => End::Elsewhere,
+        };
+        match end {
+            End::Kept { lost } => self.keep(lost, &remembered.changes, store, dead_man),
+            End::Back(_) => self.go_back(store, dead_man, Exit::Failed),
+            End::Interrupted => self.go_back(store, dead_man, Exit::INTERRUPTED),
+            End::Elsewhere => {
+                dismiss(dead_man);
+                drop(store);
+                say("Somebody else has ended this: there is nothing left to guard.");
+                Ok(Exit::Failed)
+            }
+        }
+    }
+
+    fn go_back(&self, store: Store, dead_man: &mut DeadMan, exit: Exit) -> anyhow::Result<Exit> {
+        let outcome = match apply::roll_back(self.root, &store, false) {
+            Ok(outcome) => outcome,
+            // The other process tries as well.
+            Err(error) => {
+                say(&format!("tracker: {error}"));
+                return Ok(Exit::Failed);
+            }
+        };
+        dismiss(dead_man);
+        drop(store);
+        if let Some(outcome) = outcome {
+            let style = Style::of(&std::io::stderr());
+            say(&report::apply::outcome(&outcome, &style));
+        }
+        // That it went back is what whoever waits for it must know, also where somebody else's value stays.
+        Ok(exit)
+    }
+
+    fn keep(
+        &self,
+        lost: u64,
+        changes: &[Change],
+        store: Store,
+        dead_man: &mut DeadMan,
+    ) -> anyhow::Result<Exit> {
+        // What was set to something else meanwhile has not been judged, so nothing is to be set at boot.
+        let drifted = apply::drifted(self.root, changes)?;
+        let at_boot = self.at_boot.filter(|_| drifted.is_empty());
+        let persisted = at_boot.map_or(Ok(()), |at_boot| {
             apply::persist(self.root, &store, at_boot, OnFailure::KeepLive)
         });
         dismiss(dead_man);
         drop(store);
-        say(&format!(
-            "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
-            units::duration(self.length)
-        ));
-        persisted?;
-        if lost == 0 {
-            return Ok(Exit::Done);
+        if drifted.is_empty() {
+            say(&format!(
+                "Kept: nothing passed the plan's bounds in {}. tracker rollback restores the old values.",
+                units::duration(self.length)
+            ));
+        } else {
+            let style = Style::of(&std::io::stderr());
+            say(&report::apply::drifted(&drifted, changes, &style));
         }
-        say(&format!(
-            "The watch did not see {}, nor harm among them.",
-            units::plural(lost, "entry or packet", "entries or packets")
-        ));
-        Ok(Exit::Losses)
+        if lost > 0 {
+            say(&format!(
+                "The watch did not see {}, nor harm among them.",
+                units::plural(lost, "entry or packet", "entries or packets")
+            ));
+        }
+        persisted?;
+        Ok(if lost == 0 && drifted.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Losses
+        })
     }
 }
 
@@ -191,7 +230,7 @@ fn dismiss(dead_man: &mut DeadMan) {
 /// A guard under way.
 struct Wait<'a> {
     guarded: &'a Guarded<'a>,
-    remembered: &'a Remembered,
+    id: &'a Id,
     guard: &'a mut Guard,
     dead_man: &'a mut DeadMan,
 }
@@ -232,16 +271,10 @@ impl Wait<'_> {
 
     /// The end, if there is nothing more to guard, or nobody who would go back if this process died.
     fn ended_elsewhere(&mut self) -> Option<End> {
-        let path = self.guarded.state;
-        match Store::whose(path, &self.remembered.id) {
+        match Store::whose(self.guarded.state, self.id) {
             Whose::Its => {}
             Whose::NotIts => return Some(End::Elsewhere),
-            // What is remembered here is what was there.
-            Whose::Unknown(error) => {
-                let restored = Store::open(path).and_then(|it| it.save(self.remembered));
-                let why = restored.err().unwrap_or(error);
-                return Some(End::Back(why.to_string()));
-            }
+            Whose::Unknown(error) => return Some(End::Back(error.to_string())),
         }
         let gone = self.dead_man.reassure().err()?;
         Some(End::Back(format!(

@@ -14,7 +14,7 @@ use crate::{
     recording::{Existing, Recording, Writer},
     report::{self, Style},
     source::{
-        Source,
+        Source, SourceError,
         ebpf::{Attach, Options, Pin, Watch},
     },
     units,
@@ -91,7 +91,8 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(record(args, &output, &mut watch))?;
+        .block_on(record(args, &output, &mut watch))
+        .map_err(broken_off)?;
     drop(watch);
     if let Ended::AtOnce = ended {
         return Ok(Exit::Command(130));
@@ -119,6 +120,15 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         _ if summary.has_losses() => Exit::Losses,
         _ => Exit::Done,
     })
+}
+
+/// With what is left of a watch that broke off.
+fn broken_off(error: anyhow::Error) -> anyhow::Error {
+    if !error.is::<SourceError>() {
+        return error;
+    }
+    let said = format!("{error}. What was recorded up to now is whole: read it with tracker show");
+    error.context(said)
 }
 
 /// How a watch ended.

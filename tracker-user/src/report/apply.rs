@@ -4,7 +4,7 @@ use comfy_table::Cell;
 
 use super::Style;
 use crate::{
-    apply::{Change, Intent, Outcome, Restored},
+    apply::{Change, Drift, Intent, Outcome, Restored},
     kernel::owners::KubeProxy,
     settings::Name,
     units,
@@ -60,7 +60,7 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
         .changes
         .iter()
         .filter(|(_, it)| *it != Restored::Rebooted)
-        .map(|(change, restored)| row(change, *restored));
+        .map(|(change, restored)| row(change, restored));
     text += &style.grid(["setting", "namespace", "value", ""], &[0, 1, 3], rows);
     if rebooted {
         text += &style.paragraph(
@@ -88,6 +88,17 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
             0,
         );
     }
+    let is_stranger = |it: &(Change, Restored)| matches!(it.1, Restored::Stranger(_));
+    if outcome.changes.iter().any(is_stranger) {
+        text += &style.paragraph(
+            "The number of a namespace is another one's by now, or it has got another name: if it is the same \
+             one, restore it with --force, and if it is gone, forget it with --forget.",
+            0,
+        );
+    }
+    if let Some(stale) = &outcome.stale {
+        text += &style.paragraph(stale, 0);
+    }
     if outcome.conflicts().next().is_some() {
         text += &style.paragraph(
             "Somebody else has set values since the plan was applied, and they stay: restore those \
@@ -98,16 +109,49 @@ pub fn outcome(outcome: &Outcome, style: &Style) -> String {
     text
 }
 
-fn row(change: &Change, restored: Restored) -> [Cell; 4] {
+/// What of the plan is not in force any more at the end of a guard, and what that means.
+#[must_use]
+pub fn drifted(drifted: &[Drift], changes: &[Change], style: &Style) -> String {
+    let rows = drifted.iter().map(|it| {
+        let name = it.change.name;
+        let gone = || "gone".to_owned();
+        [
+            Cell::new(name.short()),
+            Cell::new(&it.change.place.name),
+            Cell::new(value(name, it.change.after)),
+            Cell::new(it.now.map_or_else(gone, |now| value(name, now))),
+        ]
+    });
+    let mut text = style.grid(["setting", "namespace", "written", "now"], &[0, 1], rows);
+    let judged = if drifted.len() == changes.len() {
+        "Nothing of the plan is in force any more: it was not the plan that was judged."
+    } else {
+        "This is not in force any more: it was not the whole plan that was judged."
+    };
+    text += &style.paragraph(
+        &format!(
+            "{judged} No harm was seen, and nothing is set at boot. See with tracker doctor who else sets \
+             values, go back with tracker rollback, and apply the plan again."
+        ),
+        0,
+    );
+    text
+}
+
+fn row(change: &Change, restored: &Restored) -> [Cell; 4] {
     let (now, said) = match restored {
         Restored::Done | Restored::Rebooted => (Some(change.before), "restored".to_owned()),
         Restored::Already => (Some(change.before), "as before".to_owned()),
         Restored::Changed(now) => {
             let old = value(change.name, change.before);
-            (Some(now), format!("set by somebody else, was {old}"))
+            (Some(*now), format!("set by somebody else, was {old}"))
         }
         Restored::Gone => (None, "gone".to_owned()),
         Restored::Unseen => (None, "not to be seen from here".to_owned()),
+        Restored::Stranger(name) if *name == change.place.name => {
+            (None, "another namespace of this name".to_owned())
+        }
+        Restored::Stranger(name) => (None, format!("not this namespace, but {name}")),
     };
     [
         Cell::new(change.name.short()),

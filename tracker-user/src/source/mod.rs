@@ -152,9 +152,7 @@ pub trait Source {
 
 /// A source failed while it was being watched.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the watch broke off: {what}. What was recorded up to now is whole: read it with tracker show"
-)]
+#[error("the watch broke off: {what}")]
 pub struct SourceError {
     /// What failed.
     pub what: String,

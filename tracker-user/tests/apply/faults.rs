@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
-use crate::machine::{Machine, UDP};
+use crate::{
+    LOSSES,
+    machine::{Machine, UDP},
+};
 
 const APPLY: &[&str] = &["--yes", "--buckets", "--persist"];
 /// Far more than there are.
@@ -130,4 +133,23 @@ fn killed_while_a_dead_man_goes_back_the_next_rollback_ends_it() {
 fn failing_at_any_step_of_going_back_nothing_is_forgotten() {
     let steps = going_back("fail");
     assert!(steps >= 10, "{steps}");
+}
+
+#[test]
+fn values_that_are_back_are_said_to_be_though_they_stay_remembered() {
+    let mut times = 0;
+    each("fail", |fault| {
+        let machine = Machine::new();
+        machine.apply(APPLY, 0);
+        let done = machine.run("rollback", &[], fault);
+        let said = String::from_utf8_lossy(&done.stdout);
+        if said.contains("cannot be removed") {
+            times += 1;
+            assert!(said.contains("restored"), "{fault}: {said}");
+            assert_eq!(done.status.code(), Some(LOSSES), "{fault}: {said}");
+            assert_eq!(machine.value(UDP), "30", "{fault}");
+        }
+        done
+    });
+    assert!(times > 0);
 }

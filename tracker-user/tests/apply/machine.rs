@@ -171,15 +171,19 @@ impl Machine {
 
     /// Runs a command with a fault, such as `kill@3`.
     pub fn run(&self, command: &str, words: &[&str], fault: &str) -> Output {
+        let mut run = self.command(command, words);
+        run.env("TRACKER_FAULT", fault).output().unwrap()
+    }
+
+    /// A command on this machine.
+    pub fn command(&self, command: &str, words: &[&str]) -> Command {
         let mut run = Command::new(env!("CARGO_BIN_EXE_tracker"));
         run.arg(command).arg("--root").arg(self.folder.path());
         if command == "apply" {
             run.arg(&self.plan);
         }
-        run.args(words)
-            .env("TRACKER_FAULT", fault)
-            .output()
-            .unwrap()
+        run.args(words);
+        run
     }
 }
 

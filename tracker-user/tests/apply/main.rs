@@ -4,7 +4,9 @@
     reason = "without its machine a test has nothing to say"
 )]
 
+mod answer;
 mod faults;
+mod guard;
 mod machine;
 mod plans;
 
@@ -148,7 +150,7 @@ fn a_file_of_somebody_elses_is_left_alone() {
     machine.write(OWN_FILE, "net.netfilter.nf_conntrack_max = 1\n");
     let before = machine.files();
     let said = machine.apply(&["--yes", "--persist"], 2);
-    assert!(said.contains("was not written by tracker"), "{said}");
+    assert!(said.contains("is not as tracker wrote it"), "{said}");
     assert_eq!(machine.files(), before);
 }
 
@@ -284,12 +286,18 @@ fn what_is_not_to_be_seen_is_not_taken_for_gone() {
     let said = machine.rollback(&["--force"], LOSSES);
     assert!(said.contains("not to be seen from here"), "{said}");
     assert_eq!(machine.value(UDP), "45");
-    // Under another name it is the same.
-    fs::rename(machine.path("blue"), machine.path("run/netns/green")).unwrap();
-    enter("run/netns/green");
+    // Without a name it may well be the same: a process may be in it.
+    fs::create_dir_all(machine.path("proc/77/ns")).unwrap();
+    fs::rename(machine.path("blue"), machine.path("proc/77/ns/net")).unwrap();
+    enter("proc/77/ns/net");
     machine.rollback(&[], 0);
     assert_eq!(machine.value(UDP), "30");
 
+    fs::rename(
+        machine.path("proc/77/ns/net"),
+        machine.path("run/netns/green"),
+    )
+    .unwrap();
     enter("run/netns/green");
     two["namespaces"][0]["name"] = "green".into();
     machine.write_plan(&two);
@@ -299,6 +307,36 @@ fn what_is_not_to_be_seen_is_not_taken_for_gone() {
     fs::rename(machine.path("mnt"), machine.path("proc/1/ns/mnt")).unwrap();
     let said = machine.rollback(&[], 0);
     assert!(said.contains("gone"), "{said}");
+}
+
+/// The kernel gives the number of a namespace that is gone to another one.
+#[test]
+fn another_namespace_of_the_same_number_is_left_alone() {
+    let machine = Machine::new();
+    machine.write("run/netns/blue", "");
+    let own = machine.path("proc/thread-self/ns/net");
+    fs::remove_file(&own).unwrap();
+    fs::hard_link(machine.path("run/netns/blue"), own).unwrap();
+    let mut one = plan(&machine);
+    one["namespaces"] = serde_json::json!([{ "inum": 7, "name": "blue" }]);
+    one["settings"].as_array_mut().unwrap().truncate(2);
+    machine.write_plan(&one);
+    machine.apply(&["--yes"], 0);
+    let [blue, amber, green] =
+        ["blue", "amber", "green"].map(|it| machine.path("run/netns").join(it));
+    // A further name makes no other one of it.
+    fs::hard_link(&blue, &amber).unwrap();
+    machine.rollback(&[], 0);
+    assert_eq!(machine.value(UDP), "30");
+    fs::remove_file(amber).unwrap();
+
+    machine.apply(&["--yes"], 0);
+    fs::rename(blue, green).unwrap();
+    let said = machine.rollback(&[], LOSSES);
+    assert!(said.contains("not this namespace, but green"), "{said}");
+    assert_eq!(machine.value(UDP), "45");
+    machine.rollback(&["--force"], 0);
+    assert_eq!(machine.value(UDP), "30");
 }
 
 /// What the guard leaves behind if it dies: it goes back, whatever signals it gets, unless dismissed.

@@ -121,3 +121,25 @@ fn values_that_moved_since_the_plan_was_made_are_said() {
     machine.rollback(&[], 0);
     assert_eq!(machine.value(UDP), "33");
 }
+
+#[test]
+fn a_table_that_would_be_full_at_once_is_refused() {
+    let machine = Machine::new();
+    let mut small = plan(&machine);
+    small["settings"][2]["recommended"] = 4096.into();
+    small["settings"][2]["action"] = "lower".into();
+    machine.write_plan(&small);
+    machine.set("nf_conntrack_count", "4096");
+    refused(
+        &machine,
+        &["--yes"],
+        3,
+        &[
+            "4096 entries that the network namespace host has",
+            "when there are fewer",
+        ],
+    );
+    machine.set("nf_conntrack_count", "4095");
+    machine.apply(&["--yes"], 0);
+    assert_eq!(machine.value("nf_conntrack_max"), "4096");
+}

@@ -9,13 +9,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::plan::Plan;
-use super::{ESTABLISHED, FAILED, Guard, MAX, UDP, is, own, poll, sysctl};
+use super::{ESTABLISHED, FAILED, Guard, INTERRUPTED, MAX, UDP, is, own, poll, sysctl};
 use crate::cases::errors::{LOSSES, tracking};
 use crate::cases::tracker::{end_with, succeed};
 use crate::net::SERVER4;
 
 const USAGE: i32 = 2;
 const OWN_FILE: &str = "/etc/sysctl.d/90-tracker.conf";
+const MAX_FILE: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 
 /// Other plans that are applied and taken back: a guard touches none but its own.
 pub fn others() -> Result<()> {
@@ -43,6 +44,21 @@ pub fn others() -> Result<()> {
     end_with(&mut plan.rollback(), LOSSES)?;
     ensure!(guard.end()?.code() == Some(FAILED), "the guard went on");
     is(router, UDP, 77)?;
+    succeed(plan.rollback().arg("--force"))?;
+    is(router, UDP, 30)?;
+
+    // It goes back, but for what somebody else has set: it has gone back all the same.
+    let plan = Plan::write(&[router], &[(UDP, 30, 45), (ESTABLISHED, 432_000, 7200)])?;
+    let mut guard = Guard::start(&plan, "10m", router, ESTABLISHED, 7200)?;
+    router.set_sysctl(&format!("net.netfilter.{UDP}"), "77")?;
+    guard.signal(Signal::SIGINT)?;
+    let status = guard.end()?;
+    ensure!(
+        status.code() == Some(INTERRUPTED),
+        "the guard ended with {status}"
+    );
+    is(router, UDP, 77)?;
+    is(router, ESTABLISHED, 432_000)?;
     succeed(plan.rollback().arg("--force"))?;
     is(router, UDP, 30)?;
     plan.is_forgotten()
@@ -114,15 +130,34 @@ pub fn full_table() -> Result<()> {
     topology.client.run(|| flood(4 * SMALL))??;
     let status = guard.end()?;
     let found = own(MAX)?;
-    fs::write(
-        "/proc/sys/net/netfilter/nf_conntrack_max",
-        format!("{max}\n"),
-    )?;
+    fs::write(MAX_FILE, format!("{max}\n"))?;
     ensure!(
         status.code() == Some(FAILED),
         "the guard ended with {status}"
     );
     ensure!(found == max, "max is {found}, not {max}");
+    plan.is_forgotten()
+}
+
+/// Somebody has all settings set anew meanwhile, as `sysctl --system` does: what is judged is not the plan any more.
+pub fn sysctls() -> Result<()> {
+    let topology = tracking()?;
+    let router = &topology.router;
+    let max = own(MAX)?;
+    fs::create_dir_all("/etc/sysctl.d")?;
+    let plan = Plan::write(&[router], &[(UDP, 30, 45), (MAX, max, max + 1000)])?;
+    let raised = || own(MAX).ok().filter(|it| *it == max + 1000);
+    let mut guard = Guard::started(plan.apply().args(["--persist", "--guard", "5s"]), raised)?;
+    fs::write(MAX_FILE, format!("{max}\n"))?;
+    let status = guard.end()?;
+    ensure!(
+        status.code() == Some(LOSSES),
+        "the guard ended with {status}"
+    );
+    ensure!(!Path::new(OWN_FILE).exists(), "it is set at boot");
+    is(router, UDP, 45)?;
+    succeed(&mut plan.rollback())?;
+    is(router, UDP, 30)?;
     plan.is_forgotten()
 }
 

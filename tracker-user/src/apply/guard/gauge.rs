@@ -264,6 +264,7 @@ mod tests {
         let place = Place {
             inum: 7,
             name: "blue".to_owned(),
+            cookie: None,
         };
         Change {
             place,

@@ -1,11 +1,12 @@
 //! Watching after a change: has it done harm?
 //!
 //! `gauge` counts what tells of harm since the change, `judge` says when that is more than chance
-//! explains, `dead_man` is the process that goes back if this one dies.
+//! explains, `dead_man` is the process that goes back if this one dies; `judging` tells others that it goes on.
 
 mod dead_man;
 mod gauge;
 mod judge;
+mod judging;
 
 use std::{fmt, time::Duration};
 
@@ -14,6 +15,7 @@ use tracker_common::Loss;
 pub use self::{
     dead_man::{DeadMan, Vigil},
     gauge::Sign,
+    judging::Judging,
 };
 use self::{gauge::Gauge, judge::Judge};
 use super::Change;

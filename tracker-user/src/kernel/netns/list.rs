@@ -63,6 +63,18 @@ pub fn list(root: &Root) -> Vec<Known> {
     found.all
 }
 
+/// Number of the namespace of this name, whatever else it is called.
+#[must_use]
+pub fn number(root: &Root, name: &str) -> Option<u32> {
+    let path = match name {
+        HOST => root.path(of_process("1")),
+        // Docker's are called by their path.
+        _ if name.contains('/') => PathBuf::from(name),
+        _ => root.path(FOLDERS[0].0).join(name),
+    };
+    u32::try_from(path.metadata().ok()?.ino()).ok()
+}
+
 /// Whether a namespace that [`list`] does not have is gone: the caller sees the files that process 1 sees.
 #[must_use]
 pub fn sees_all(root: &Root) -> bool {

@@ -1,5 +1,6 @@
 //! Network namespaces: which there are, what they are called, and doing something in one.
 
+mod cookie;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,10 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-pub use self::list::{Known, list, sees_all};
+pub use self::{
+    cookie::cookie,
+    list::{Known, list, number, sees_all},
+};
 use super::Root;
 
 /// Name of the namespace of process 1: the machine's first, or a container's if that is all one sees.

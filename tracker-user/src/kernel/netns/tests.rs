@@ -92,3 +92,11 @@ fn work_runs_in_its_namespace_or_is_refused() {
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
     }
 }
+
+#[test]
+fn a_namespace_keeps_its_cookie() {
+    let current = Netns::current(&Root::machine()).unwrap();
+    if let Ok(inside) = current.run(cookie) {
+        assert_eq!(inside, cookie());
+    }
+}
