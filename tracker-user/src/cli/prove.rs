@@ -10,7 +10,7 @@ use crate::{
     analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
     lab::scenario::Scenario,
-    proof::{Proof, Split, Terms},
+    proof::{Proof, Split, Terms, Untested},
     recording::Recording,
     replay::{self, Replay},
     report::{self, Style},
@@ -75,13 +75,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
     let scenario = folder.join("recorded.toml");
     write_file(&scenario, &replay.text)?;
-    let proof = guest::prove(&Task {
+    let mut proof = guest::prove(&Task {
         kernel: &kernel,
         scenario: &scenario,
         plan: &args.plan,
         seed: args.seed,
         keep: args.keep.clone(),
     })?;
+    proof
+        .untested
+        .extend(Untested::elsewhere(&plan, &replay.namespace));
     end(args, &proof)
 }
 
@@ -112,8 +115,9 @@ fn nothing_to_prove(plan: &PlanFile, replay: &Replay, seed: u64) -> anyhow::Resu
     let scenario = Scenario::parse("recorded.toml", &replay.text)?;
     let terms = Terms::of(&scenario)?;
     let split = Split::of(plan, &scenario, &terms);
+    let elsewhere = Untested::elsewhere(plan, &replay.namespace);
     let nothing = || Proof {
-        untested: split.untested,
+        untested: [split.untested, elsewhere].concat(),
         ..Proof::of_nothing(&scenario, &terms, seed, String::new())
     };
     Ok(split.tested.is_empty().then(nothing))

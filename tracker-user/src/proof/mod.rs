@@ -10,6 +10,7 @@ mod error;
 mod onlook;
 mod outcome;
 mod play;
+pub mod reach;
 mod terms;
 mod tested;
 mod under;
@@ -141,27 +142,31 @@ pub fn prove(
         Some(plan) => plan,
         None => make_plan(&terms, &recording, question.folder)?,
     };
-    let Split { tested, untested } = Split::of(&plan, scenario, &terms);
-    proof.changes = tested.iter().map(Change::of).collect();
+    let mut split = Split::of(&plan, scenario, &terms);
+    split.leave_out(|it| reach::of_today(it, scenario, &today));
+    if !split.has_timers() {
+        // As many entries come under the plan: a table that is not full today is not then.
+        split.leave_out(|it| reach::of_table(it, scenario, &[&today]));
+    }
     proof.likeness = terms.recorded.map(|recorded| Likeness {
         recorded,
         played: today.mean(),
     });
-    if tested.is_empty() {
-        proof.untested = untested;
+    if split.tested.is_empty() {
+        proof.untested = split.untested;
         return Ok(proof);
     }
     // A plan predicts of what it was made of. This traffic is another one, or part of the plan is left out.
-    let predicted = if is_given || !untested.is_empty() {
-        let settings: Vec<Assignment> = tested.iter().map(assignment).collect();
+    let predicted = if is_given || !split.untested.is_empty() {
+        let settings: Vec<Assignment> = split.tested.iter().map(assignment).collect();
         forecast(&[Recording::open(&recording)?], &settings).then
     } else {
         plan.predicted
     };
     tell(Step::Planned(scenario.duration));
-    let planned = play.run(&under(&tested, scenario)?, None)?;
+    let planned = play.run(&under(&split.tested, scenario)?, None)?;
     let promise = Promise {
-        settings: &tested,
+        settings: &split.tested,
         predicted,
         max_harm: plan.max_harm,
         is_of_other_traffic: is_given,
@@ -169,9 +174,11 @@ pub fn prove(
     proof.checks = check::all(&promise, &today, &planned);
     proof
         .checks
-        .extend(check::asked(&terms, &tested, &today, &planned));
+        .extend(check::asked(&terms, &split.tested, &today, &planned));
     proof.holds = proof.checks.iter().all(|check| check.holds);
-    proof.untested = untested;
+    split.leave_out(|it| reach::of_table(it, scenario, &[&today, &planned]));
+    proof.changes = split.tested.iter().map(Change::of).collect();
+    proof.untested = split.untested;
     Ok(proof)
 }
 
