@@ -195,6 +195,8 @@ mod tests {
         let replay = replay::scenario(&recording, &replay::Wanted::default()).unwrap();
         let proof = nothing_to_prove(&plan, &replay, 1).unwrap().unwrap();
         assert_eq!(Exit::from(proof.outcome()), Exit::Losses);
+        let json = report::proof::json(&proof);
+        assert!(json.contains("\"holds\": null"), "{json}");
         let said = report::proof::table(&proof, Style::default());
         assert!(said.contains("nothing to prove"), "{said}");
     }

@@ -81,8 +81,8 @@ pub struct Proof {
     pub likeness: Option<Likeness>,
     /// What was promised, and what came.
     pub checks: Vec<Check>,
-    /// All of what was tested came as promised.
-    pub holds: bool,
+    /// All of what was tested came as promised; `None` if nothing was.
+    pub holds: Option<bool>,
 }
 
 /// A setting that the plan changes.
@@ -175,7 +175,7 @@ pub fn prove(
     proof
         .checks
         .extend(check::asked(&terms, &split.tested, &today, &planned));
-    proof.holds = proof.checks.iter().all(|check| check.holds);
+    proof.holds = Some(proof.checks.iter().all(|check| check.holds));
     split.leave_out(|it| reach::of_table(it, scenario, &[&today, &planned]));
     proof.changes = split.tested.iter().map(Change::of).collect();
     proof.untested = split.untested;
@@ -187,7 +187,7 @@ impl Proof {
     #[must_use]
     pub fn of_nothing(scenario: &Scenario, terms: &Terms, seed: u64, kernel: String) -> Self {
         Self {
-            schema_version: 2,
+            schema_version: 3,
             scenario: scenario.name.clone(),
             seed,
             kernel,
@@ -197,7 +197,7 @@ impl Proof {
             untested: Vec::new(),
             likeness: None,
             checks: Vec::new(),
-            holds: true,
+            holds: None,
         }
     }
 }

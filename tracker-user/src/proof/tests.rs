@@ -272,7 +272,7 @@ fn a_proof_is_a_table_of_what_was_promised_and_what_came() {
     let plan = plan(1_000.0, 1_100);
     let checks = checked(&plan, &today(), &planned);
     let proof = Proof {
-        schema_version: 2,
+        schema_version: 3,
         scenario: "test".to_owned(),
         seed: 1,
         kernel: "6.12.0".to_owned(),
@@ -287,7 +287,7 @@ fn a_proof_is_a_table_of_what_was_promised_and_what_came() {
             recorded: 3_000.0,
             played: 2_000.0,
         }),
-        holds: checks.iter().all(|check| check.holds),
+        holds: Some(checks.iter().all(|check| check.holds)),
         checks,
     };
     let text = crate::report::proof::table(&proof, crate::report::Style::default());
