@@ -12,6 +12,7 @@ use tracker_vm::{
     cache::Cache,
     kernel,
     missing::{Missing, missing},
+    process::say,
 };
 
 pub use nearest::{Series, nearest};
@@ -141,8 +142,8 @@ pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
     let proof = serde_json::from_slice(&said)?;
     if outcome.wants_console() {
         // It came to its end: what was compared was.
-        eprintln!(
-            "tracker: the proof came to its end although the kernel complained. See above for what it said"
+        say(
+            "tracker: the proof came to its end although the kernel complained. See above for what it said",
         );
     }
     Ok(proof)

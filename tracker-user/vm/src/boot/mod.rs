@@ -17,6 +17,7 @@ pub use outcome::Outcome;
 use crate::cache::Cache;
 use crate::kernel::{Kernel, Spec};
 use crate::note;
+use crate::process::{say, tail};
 
 /// What to run in a guest, and how.
 #[derive(Debug, Clone)]
@@ -126,9 +127,9 @@ pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Resul
 fn explain(kernel: &Kernel, end: &qemu::End) {
     const LINES: usize = 40;
     note!("the console of {} ends:", kernel.release);
-    let tail = crate::process::tail(&end.console, LINES);
-    for line in if tail.is_empty() { "(nothing)" } else { &tail }.lines() {
-        eprintln!("  | {line}");
+    let last = tail(&end.console, LINES);
+    for line in if last.is_empty() { "(nothing)" } else { &last }.lines() {
+        say(&format!("  | {line}"));
     }
     if !end.emulator.is_empty() {
         note!("qemu says: {}", end.emulator);
