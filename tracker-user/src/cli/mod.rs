@@ -120,7 +120,12 @@ pub fn run() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let exit = exit::of(&error);
+            let exit = match cli.command {
+                Command::Prove(_) | Command::Lab(lab::Command::Prove(_)) => {
+                    exit::of_no_proof(&error)
+                }
+                _ => exit::of(&error),
+            };
             if !exit::is_closed_pipe(&error) {
                 // The errors hold the words of their causes.
                 say(&format!("tracker: {error}"));
