@@ -98,6 +98,7 @@ pub type Sink = Box<dyn std::io::Write + Send>;
 /// # Errors
 /// When the kernel, the initramfs or qemu cannot be had, or /out cannot be brought back.
 pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Result<Outcome> {
+    cache.tidy();
     let kernel = crate::kernel::get(spec, cache)?;
     let started = Instant::now();
     let initrd = guest::initramfs(&kernel, request, cache)?;
