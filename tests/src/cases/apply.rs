@@ -304,7 +304,7 @@ fn guard_ended() -> Result<()> {
     for (signal, code) in [
         (Signal::SIGTERM, Some(INTERRUPTED)),
         (Signal::SIGINT, Some(INTERRUPTED)),
-        (Signal::SIGHUP, None),
+        (Signal::SIGHUP, Some(INTERRUPTED)),
         (Signal::SIGKILL, None),
     ] {
         let plan = Plan::write(&[router], &[(UDP, 30, 45)])?;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 
-use super::{Exit, print, signals};
+use super::{Exit, print, say, signals};
 use crate::{
     bench::{
         self, FLOOD, FLOOD_RATE, Options, Report, listener, native::Native, observer::Observer,
@@ -57,12 +57,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         },
     };
     let report = bench::run(&options, &control, |next| {
-        eprintln!("{}: {next}", options.scenario);
+        say(&format!("{}: {next}", options.scenario));
     })?;
     if report.interrupted && report.measured() == 0 {
-        eprintln!(
-            "tracker: interrupted before a flood had ended: nothing was measured. Run it again"
-        );
+        say("tracker: interrupted before a flood had ended: nothing was measured. Run it again");
         return Ok(Exit::INTERRUPTED);
     }
     print(&if args.json {

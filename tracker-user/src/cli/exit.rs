@@ -86,6 +86,14 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+/// How an error ends a proof: that nothing was proven is not to be taken for a plan that does not hold.
+pub fn of_no_proof(error: &anyhow::Error) -> Exit {
+    match of(error) {
+        Exit::Failed => Exit::CannotObserve,
+        exit => exit,
+    }
+}
+
 /// How an error ends the program.
 pub fn of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<StartError>() {
@@ -142,9 +150,9 @@ fn of_bench(error: &BenchError) -> Exit {
 
 fn of_guest(error: &GuestError) -> Exit {
     match error {
-        GuestError::Missing(_) => Exit::CannotObserve,
         GuestError::Release(_) => Exit::Usage,
-        _ => Exit::Failed,
+        // What is missing, dies or takes too long, here or in the guest.
+        _ => Exit::CannotObserve,
     }
 }
 
@@ -226,6 +234,26 @@ mod tests {
         ] {
             assert_eq!(typed, Exit::Usage);
         }
+    }
+
+    #[test]
+    fn a_proof_that_came_to_no_end_is_no_plan_that_fails() {
+        use tracker_vm::Outcome as Guest;
+        let died = || Guest::Died {
+            started: true,
+            why: None,
+        };
+        for guest in [Guest::Exited(3), Guest::Exited(1), Guest::TimedOut, died()] {
+            assert_eq!(code(GuestError::Ended(guest)), Exit::CannotObserve);
+        }
+        let unreachable = anyhow::anyhow!("Debian has no kernel 9.9");
+        assert_eq!(code(GuestError::Vm(unreachable)), Exit::CannotObserve);
+        let release = GuestError::Release("unknown".to_owned());
+        assert_eq!(code(release), Exit::Usage);
+        let short = anyhow::Error::new(ProofError::Short);
+        assert_eq!(of_no_proof(&short), Exit::CannotObserve);
+        let interrupted = anyhow::Error::new(ProofError::Interrupted);
+        assert_eq!(of_no_proof(&interrupted), Exit::INTERRUPTED);
     }
 
     #[test]

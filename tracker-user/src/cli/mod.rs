@@ -23,6 +23,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tracker_vm::process::say;
 
 use exit::{Exit, UsageError};
 
@@ -119,7 +120,12 @@ pub fn run() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let exit = exit::of(&error);
+            let exit = match cli.command {
+                Command::Prove(_) | Command::Lab(lab::Command::Prove(_)) => {
+                    exit::of_no_proof(&error)
+                }
+                _ => exit::of(&error),
+            };
             if !exit::is_closed_pipe(&error) {
                 // The errors hold the words of their causes.
                 say(&format!("tracker: {error}"));
@@ -145,16 +151,6 @@ fn write(text: &str) -> std::io::Result<()> {
         out.write_all(b"\n")?;
     }
     out.flush()
-}
-
-/// Says something to who reads stderr. Nothing depends on whether anybody still does.
-fn say(text: &str) {
-    use std::io::Write;
-    let mut err = std::io::stderr().lock();
-    let _ = err.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = err.write_all(b"\n");
-    }
 }
 
 /// Writes a file whole or not at all.

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use super::{Exit, LogLevel, child::Child, live::Live, print, stop::Stop};
+use super::{Exit, LogLevel, child::Child, live::Live, print, say, stop::Stop};
 use crate::{
     analysis::Summary,
     recording::{Existing, Recording, Writer},
@@ -86,7 +86,7 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         log_level: log_level.into(),
         // A command may well add the rule that tracks.
         may_be_idle: !args.command.is_empty(),
-        on_room: |room| eprintln!("Taking {room}."),
+        on_room: |room| say(&format!("Taking {room}.")),
     })?;
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -106,15 +106,15 @@ pub fn run(args: &Args, log_level: LogLevel) -> anyhow::Result<Exit> {
         ))?;
     } else {
         // stdout is the command's.
-        eprintln!(
-            "{}",
-            report::show::table(&summary, &Style::of(&std::io::stderr()))
-        );
+        say(&report::show::table(
+            &summary,
+            &Style::of(&std::io::stderr()),
+        ));
     }
-    eprintln!(
+    say(&format!(
         "Recorded in {0}. See: tracker recommend {0}",
         output.display()
-    );
+    ));
     Ok(match ended {
         Ended::Command(exit) if exit != Exit::Done => exit,
         _ if summary.has_losses() => Exit::Losses,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tracker_common::Timer;
 
-use super::{Exit, UsageError, lab::WantedArgs, print, signals, write_file};
+use super::{Exit, UsageError, lab::WantedArgs, print, say, signals, write_file};
 use crate::{
     analysis::advice::{Action, file::PlanFile},
     guest::{self, Spec, Task},
     lab::scenario::Scenario,
-    proof::{Proof, Split, Terms},
+    proof::{Proof, Split, Terms, Untested},
     recording::Recording,
     replay::{self, Replay},
     report::{self, Style},
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let replay = replay::scenario(&recording, &wanted)?;
     for left_out in &replay.left_out {
-        eprintln!("tracker: left out: {left_out}");
+        say(&format!("tracker: left out: {left_out}"));
     }
     if let Some(proof) = nothing_to_prove(&plan, &replay, args.seed)? {
         return end(args, &proof);
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Some(kernel) => kernel.clone(),
         None => kernel_of(&recording)?,
     };
-    say(&replay, &kernel);
+    say_what(&replay, &kernel);
     let nowhere = tempfile::tempdir().context("no folder can be made. Make room in /tmp")?;
     signals::end_with(nowhere.path().to_owned()).context("signals cannot be taken")?;
     let folder = args.keep.as_deref().unwrap_or(nowhere.path());
@@ -75,13 +75,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         .with_context(|| format!("{} cannot be made. Name another", folder.display()))?;
     let scenario = folder.join("recorded.toml");
     write_file(&scenario, &replay.text)?;
-    let proof = guest::prove(&Task {
+    let mut proof = guest::prove(&Task {
         kernel: &kernel,
         scenario: &scenario,
         plan: &args.plan,
         seed: args.seed,
         keep: args.keep.clone(),
     })?;
+    proof
+        .untested
+        .extend(Untested::elsewhere(&plan, &replay.namespace));
     end(args, &proof)
 }
 
@@ -112,8 +115,9 @@ fn nothing_to_prove(plan: &PlanFile, replay: &Replay, seed: u64) -> anyhow::Resu
     let scenario = Scenario::parse("recorded.toml", &replay.text)?;
     let terms = Terms::of(&scenario)?;
     let split = Split::of(plan, &scenario, &terms);
+    let elsewhere = Untested::elsewhere(plan, &replay.namespace);
     let nothing = || Proof {
-        untested: split.untested,
+        untested: [split.untested, elsewhere].concat(),
         ..Proof::of_nothing(&scenario, &terms, seed, String::new())
     };
     Ok(split.tested.is_empty().then(nothing))
@@ -141,21 +145,21 @@ fn kernel_of(recording: &Recording) -> anyhow::Result<Spec> {
     let adapts = recording.description.collector_adapts;
     let (kernel, is_other) = guest::kernel_for(release, adapts)?;
     if is_other {
-        eprintln!(
+        say(&format!(
             "tracker: Debian has no kernel of the series of {release}: {kernel} is the nearest that \
              collects expired entries alike, if any does"
-        );
+        ));
     }
     Ok(kernel)
 }
 
-fn say(replay: &Replay, kernel: &Spec) {
+fn say_what(replay: &Replay, kernel: &Spec) {
     let share = units::percent(replay.scale);
     let length = units::duration(replay.duration);
-    eprintln!(
+    say(&format!(
         "tracker: booting kernel {kernel}, to play {length} of traffic like what was seen, with {share} of its \
          connections, twice"
-    );
+    ));
 }
 
 fn keep(folder: Option<&Path>, proof: &str) -> anyhow::Result<()> {
@@ -191,6 +195,8 @@ mod tests {
         let replay = replay::scenario(&recording, &replay::Wanted::default()).unwrap();
         let proof = nothing_to_prove(&plan, &replay, 1).unwrap().unwrap();
         assert_eq!(Exit::from(proof.outcome()), Exit::Losses);
+        let json = report::proof::json(&proof);
+        assert!(json.contains("\"holds\": null"), "{json}");
         let said = report::proof::table(&proof, Style::default());
         assert!(said.contains("nothing to prove"), "{said}");
     }

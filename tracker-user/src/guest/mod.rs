@@ -8,10 +8,11 @@ use std::{
 };
 
 use tracker_vm::{
-    Added, Kept, Request,
+    Added, Kept, Outcome, Request,
     cache::Cache,
     kernel,
     missing::{Missing, missing},
+    process::say,
 };
 
 pub use nearest::{Series, nearest};
@@ -52,8 +53,8 @@ pub enum GuestError {
     #[error("`{0}` names no series of kernels. Give one with --kernel, such as 6.12")]
     Release(String),
     /// The guest ended otherwise.
-    #[error("in the virtual machine {0}. See above for what it says")]
-    Ended(String),
+    #[error("nothing is proven: in the virtual machine {0}. See above for what it says")]
+    Ended(Outcome),
     /// What the guest printed is no proof.
     #[error("the virtual machine printed no proof: {0}. See above for what it says")]
     Unreadable(#[from] serde_json::Error),
@@ -136,13 +137,13 @@ pub fn prove(task: &Task<'_>) -> Result<Proof, GuestError> {
     // A proof that does not hold is one as well, and so is one of a part.
     let status = outcome.status();
     if status.is_none_or(|status| !PROVEN.contains(&status)) || said.is_empty() {
-        return Err(GuestError::Ended(outcome.to_string()));
+        return Err(GuestError::Ended(outcome));
     }
     let proof = serde_json::from_slice(&said)?;
     if outcome.wants_console() {
         // It came to its end: what was compared was.
-        eprintln!(
-            "tracker: the proof came to its end although the kernel complained. See above for what it said"
+        say(
+            "tracker: the proof came to its end although the kernel complained. See above for what it said",
         );
     }
     Ok(proof)

@@ -10,6 +10,7 @@ mod error;
 mod onlook;
 mod outcome;
 mod play;
+pub mod reach;
 mod terms;
 mod tested;
 mod under;
@@ -79,8 +80,8 @@ pub struct Proof {
     pub likeness: Option<Likeness>,
     /// What was promised, and what came.
     pub checks: Vec<Check>,
-    /// All of what was tested came as promised.
-    pub holds: bool,
+    /// All of what was tested came as promised; `None` if nothing was.
+    pub holds: Option<bool>,
 }
 
 /// A setting that the plan changes.
@@ -140,27 +141,32 @@ pub fn prove(
         Some(plan) => plan,
         None => make_plan(&terms, &recording, question.folder)?,
     };
-    let Split { tested, untested } = Split::of(&plan, scenario, &terms);
-    proof.changes = tested.iter().map(Change::of).collect();
+    let mut split = Split::of(&plan, scenario, &terms);
+    split.leave_out(|it| reach::of_today(it, scenario, &today));
+    if !split.has_timers() {
+        // As many entries come under the plan: a table that is not full today is not then.
+        split.leave_out(|it| reach::of_table(it, scenario, &[&today]));
+    }
     proof.likeness = terms.recorded.map(|recorded| Likeness {
         recorded,
         played: today.mean(),
     });
-    if tested.is_empty() {
-        proof.untested = untested;
+    if split.tested.is_empty() {
+        proof.untested = split.untested;
         return Ok(proof);
     }
     // A plan predicts of what it was made of. This traffic is another one, or part of the plan is left out.
-    let predicted = if is_given || !untested.is_empty() {
-        let trials: Vec<Trial> = tested.iter().map(|it| assignment(it).into()).collect();
+    let predicted = if is_given || !split.untested.is_empty() {
+        let trials = split.tested.iter().map(|it| Trial::from(assignment(it)));
+        let trials: Vec<Trial> = trials.collect();
         forecast(&[Recording::open(&recording)?], &trials).then
     } else {
         plan.predicted
     };
     tell(Step::Planned(scenario.duration));
-    let planned = play.run(&under(&tested, scenario)?, None)?;
+    let planned = play.run(&under(&split.tested, scenario)?, None)?;
     let promise = Promise {
-        settings: &tested,
+        settings: &split.tested,
         predicted,
         max_harm: plan.max_harm,
         is_of_other_traffic: is_given,
@@ -168,9 +174,11 @@ pub fn prove(
     proof.checks = check::all(&promise, &today, &planned);
     proof
         .checks
-        .extend(check::asked(&terms, &tested, &today, &planned));
-    proof.holds = proof.checks.iter().all(|check| check.holds);
-    proof.untested = untested;
+        .extend(check::asked(&terms, &split.tested, &today, &planned));
+    proof.holds = Some(proof.checks.iter().all(|check| check.holds));
+    split.leave_out(|it| reach::of_table(it, scenario, &[&today, &planned]));
+    proof.changes = split.tested.iter().map(Change::of).collect();
+    proof.untested = split.untested;
     Ok(proof)
 }
 
@@ -179,7 +187,7 @@ impl Proof {
     #[must_use]
     pub fn of_nothing(scenario: &Scenario, terms: &Terms, seed: u64, kernel: String) -> Self {
         Self {
-            schema_version: 2,
+            schema_version: 3,
             scenario: scenario.name.clone(),
             seed,
             kernel,
@@ -189,7 +197,7 @@ impl Proof {
             untested: Vec::new(),
             likeness: None,
             checks: Vec::new(),
-            holds: true,
+            holds: None,
         }
     }
 }

@@ -45,14 +45,11 @@ impl Proof {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let is_like = self.likeness.is_none_or(|it| it.is_near());
-        if self.changes.is_empty() {
-            Outcome::Nothing
-        } else if !self.holds {
-            Outcome::Fails
-        } else if self.untested.is_empty() && is_like {
-            Outcome::Holds
-        } else {
-            Outcome::Partly
+        match self.holds {
+            None => Outcome::Nothing,
+            Some(false) => Outcome::Fails,
+            Some(true) if self.untested.is_empty() && is_like => Outcome::Holds,
+            Some(true) => Outcome::Partly,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 /// A change that is not played, and so is proven to be neither good nor bad.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Untested {
-    /// Full name.
+    /// Full name of a setting, or `namespace` and its name.
     pub name: String,
     /// Why, in one clause.
     pub why: String,
@@ -27,7 +27,7 @@ pub struct Untested {
 /// What a plan changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Split {
-    /// What is played; sizes as large as the played share of the connections asks for.
+    /// What is played; a maximum as large as the played share of the connections asks for.
     pub tested: Vec<PlannedSetting>,
     /// What is not.
     pub untested: Vec<Untested>,
@@ -40,22 +40,63 @@ impl Split {
         let mut split = Self::default();
         for it in plan.settings.iter().filter(|it| it.action != Action::Keep) {
             match obstacle(it, scenario, terms) {
-                Some(why) => split.untested.push(Untested {
-                    name: it.name.full(),
-                    why,
-                }),
+                Some(why) => split.untested.push(Untested::of(it, why)),
                 None => split.tested.push(played(it, terms.share)),
             }
         }
         split
     }
+
+    /// What was to be tested and turns out not to be is no longer.
+    pub(super) fn leave_out(&mut self, obstacle: impl Fn(&PlannedSetting) -> Option<String>) {
+        let untested = &mut self.untested;
+        self.tested.retain(|it| {
+            let why = obstacle(it);
+            let is_tested = why.is_none();
+            untested.extend(why.map(|why| Untested::of(it, why)));
+            is_tested
+        });
+    }
+
+    /// Something of it changes how many entries there are.
+    pub(super) fn has_timers(&self) -> bool {
+        let is_timer = |it: &PlannedSetting| matches!(it.name, Name::Timer(_));
+        self.tested.iter().any(is_timer)
+    }
+}
+
+impl Untested {
+    fn of(setting: &PlannedSetting, why: String) -> Self {
+        Self {
+            name: setting.name.full(),
+            why,
+        }
+    }
+
+    /// The namespaces that a plan is for, beside the one that is played.
+    #[must_use]
+    pub fn elsewhere(plan: &PlanFile, played: &str) -> Vec<Self> {
+        if plan.settings.iter().all(|it| it.action == Action::Keep) {
+            return Vec::new();
+        }
+        let others = plan.namespaces.iter().filter(|it| it.name != played);
+        let untested = others.map(|it| Self {
+            name: format!("namespace {}", it.name),
+            why: format!("only {played} is played. Prove it with --netns {}", it.name),
+        });
+        untested.collect()
+    }
 }
 
 /// Why a change is not played.
 fn obstacle(setting: &PlannedSetting, scenario: &Scenario, terms: &Terms) -> Option<String> {
-    let Name::Timer(timer) = setting.name else {
-        let is_unlimited = setting.recommended == 0;
-        return is_unlimited.then(|| "a table without limit is not played".to_owned());
+    let timer = match setting.name {
+        Name::Timer(timer) => timer,
+        Name::Max => {
+            let is_unlimited = setting.recommended == 0;
+            return is_unlimited.then(|| "a table without limit is not played".to_owned());
+        }
+        Name::Buckets => return Some("nothing that is compared depends on it".to_owned()),
     };
     if !Timeouts::default().has(timer) {
         return Some("no packet of a scenario arms it".to_owned());
@@ -77,7 +118,7 @@ fn obstacle(setting: &PlannedSetting, scenario: &Scenario, terms: &Terms) -> Opt
 
 fn played(setting: &PlannedSetting, share: f64) -> PlannedSetting {
     let mut played = setting.clone();
-    if matches!(setting.name, Name::Max | Name::Buckets) {
+    if setting.name == Name::Max {
         played.current = scaled(setting.current, share);
         played.recommended = scaled(setting.recommended, share);
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A plan that lowers one timer from 120 s to 60 s, and predicts this mean and peak.
-fn plan(mean: f64, peak: u64) -> PlanFile {
+pub(super) fn plan(mean: f64, peak: u64) -> PlanFile {
     let plan = json!({
         "schema_version": advice::Plan::SCHEMA,
         "policy": "balanced",
@@ -53,7 +53,7 @@ fn plan(mean: f64, peak: u64) -> PlanFile {
 }
 
 /// Ten thousand connections that paused for half a minute in `TIME_WAIT`, of which so many died.
-fn played(counts: &[u64], deaths: u64) -> Played {
+pub(super) fn played(counts: &[u64], deaths: u64) -> Played {
     let mut tally = Tally::default();
     let port = tally.ports.entry((Proto::Tcp, 80)).or_default();
     port.inserts = 10_000;
@@ -272,7 +272,7 @@ fn a_proof_is_a_table_of_what_was_promised_and_what_came() {
     let plan = plan(1_000.0, 1_100);
     let checks = checked(&plan, &today(), &planned);
     let proof = Proof {
-        schema_version: 2,
+        schema_version: 3,
         scenario: "test".to_owned(),
         seed: 1,
         kernel: "6.12.0".to_owned(),
@@ -287,7 +287,7 @@ fn a_proof_is_a_table_of_what_was_promised_and_what_came() {
             recorded: 3_000.0,
             played: 2_000.0,
         }),
-        holds: checks.iter().all(|check| check.holds),
+        holds: Some(checks.iter().all(|check| check.holds)),
         checks,
     };
     let text = crate::report::proof::table(&proof, crate::report::Style::default());
@@ -411,6 +411,39 @@ fn a_timer_that_does_not_run_out_in_the_warm_up_is_not_tested() {
         split(&plan, 600).untested[0].why,
         "no packet of a scenario arms it"
     );
+}
+
+#[test]
+fn buckets_are_not_tested() {
+    let scenario = Scenario::find("web-short").unwrap();
+    let mut plan = plan(1_000.0, 1_000);
+    plan.settings[0].name = Name::Buckets;
+    let split = Split::of(&plan, &scenario, &terms(&scenario, 600));
+    assert_eq!(split.tested, []);
+    assert_eq!(
+        split.untested[0].why,
+        "nothing that is compared depends on it"
+    );
+}
+
+#[test]
+fn other_namespaces_of_a_plan_are_not_tested() {
+    let mut plan = plan(1_000.0, 1_000);
+    let place = |inum, name: &str| advice::Place {
+        inum,
+        name: name.to_owned(),
+    };
+    plan.namespaces = vec![place(1, "host"), place(2, "db")];
+    let untested = Untested::elsewhere(&plan, "host");
+    assert_eq!(
+        untested,
+        [Untested {
+            name: "namespace db".to_owned(),
+            why: "only host is played. Prove it with --netns db".to_owned(),
+        }]
+    );
+    plan.settings[0].action = advice::Action::Keep;
+    assert_eq!(Untested::elsewhere(&plan, "host"), []);
 }
 
 #[test]

@@ -146,13 +146,10 @@ pub fn scenario(recording: &Recording, wanted: &Wanted) -> Result<Replay, Replay
     }));
     if !wanted.changes.is_empty() {
         let truth = rehearsal::rehearse(&file.to_string())?;
-        let shorter = wanted
-            .changes
-            .iter()
-            .filter(|(timer, seconds)| (*seconds as f64) < seen.timeout(*timer));
-        for &(timer, seconds) in shorter {
+        let armed = Timeouts::default();
+        for &(timer, seconds) in wanted.changes.iter().filter(|it| armed.has(it.0)) {
             let is_known = file.untested.iter().any(|it| it.0 == timer);
-            let why = (!is_known).then(|| rehearsal::unlike(&seen, &truth, timer, seconds));
+            let why = (!is_known).then(|| rehearsal::obstacle(&seen, &truth, timer, seconds));
             file.untested.extend(why.flatten().map(|why| (timer, why)));
         }
     }

@@ -9,7 +9,7 @@ use crate::{
         scenario::{Overrides, Scenario},
         truth::{About, Samples, Truth, TruthFile},
     },
-    proof::Terms,
+    proof::{Terms, reach},
     units,
 };
 
@@ -32,17 +32,31 @@ pub fn rehearse(text: &str) -> Result<TruthFile, ReplayError> {
     };
     let mut truth = Truth::new(about, |timer| scenario.timeouts.seconds(timer));
     let jiffy = |micros: u128| 10_000 + micros as u64 / JIFFY_US;
-    let traffic = scenario.traffic(1, &Overrides::default())?;
-    for due in traffic.take_while(|due| due.at < scenario.duration) {
+    let mut traffic = scenario.traffic(1, &Overrides::default())?;
+    for due in traffic
+        .by_ref()
+        .take_while(|due| due.at < scenario.duration)
+    {
         let at = jiffy(due.at.as_micros());
         truth.sent(&due.packet, at, at);
     }
-    Ok(truth.report(jiffy(scenario.duration.as_micros())))
+    let mut truth = truth.report(jiffy(scenario.duration.as_micros()));
+    for (&cut, &connections) in traffic.cuts() {
+        truth.tally.cut(cut, connections);
+    }
+    Ok(truth)
 }
 
-/// Why a play says nothing of a timer that becomes so short: fewer or more connections pause for longer
-/// than did in the recording.
-pub fn unlike(seen: &Seen<'_>, truth: &TruthFile, timer: Timer, seconds: u64) -> Option<String> {
+/// Why a play says nothing of a timer that becomes so long.
+pub fn obstacle(seen: &Seen<'_>, truth: &TruthFile, timer: Timer, seconds: u64) -> Option<String> {
+    let today = seen.timeout(timer) as u64;
+    let out_of_reach = reach::timer(truth, timer, today, seconds);
+    let is_shorter = seconds < today;
+    out_of_reach.or_else(|| is_shorter.then(|| unlike(seen, truth, timer, seconds))?)
+}
+
+/// Fewer or more connections pause for longer than a shorter timer than did in the recording.
+fn unlike(seen: &Seen<'_>, truth: &TruthFile, timer: Timer, seconds: u64) -> Option<String> {
     let recorded = seen.record.histograms.get(&HistogramId::MaxGap(timer));
     let longer = recorded.map_or(0, |gaps| gaps.exceeding(seconds * 1_000_000));
     let connections = seen.connections(timer);
@@ -53,9 +67,6 @@ pub fn unlike(seen: &Seen<'_>, truth: &TruthFile, timer: Timer, seconds: u64) ->
         let beyond = samples.iter().filter(|(span, _)| span.low > limit);
         beyond.map(|(_, count)| count).sum()
     });
-    if count == 0 && connections > 0.0 {
-        return Some("no connection that is played comes under it".to_owned());
-    }
     let expected = longer as f64 / connections.max(1.0) * count as f64;
     let chance = 4.0 * f64::max(expected, paused as f64).sqrt();
     let off = f64::max(LIKE * expected.max(paused as f64), chance);

@@ -19,7 +19,7 @@ pub fn json(proof: &Proof) -> String {
 /// A proof as tables.
 #[must_use]
 pub fn table(proof: &Proof, style: Style) -> String {
-    if proof.changes.is_empty() {
+    if proof.holds.is_none() {
         return untested(&proof.untested);
     }
     let mut text = style.heading(&format!(

@@ -1,6 +1,7 @@
 //! Other programs: finding them, running them, and saying what went wrong.
 
 use std::env;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,7 +13,18 @@ const TAIL_LINES: usize = 12;
 /// Tells the user something on stderr.
 #[macro_export]
 macro_rules! note {
-    ($($arg:tt)*) => { eprintln!("{}: {}", $crate::process::name(), format_args!($($arg)*)) };
+    ($($arg:tt)*) => {
+        $crate::process::say(&format!("{}: {}", $crate::process::name(), format_args!($($arg)*)))
+    };
+}
+
+/// Says something to who reads stderr. Nothing depends on whether anybody still does.
+pub fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = err.write_all(b"\n");
+    }
 }
 
 /// A program that a guest is made with, and the package of Debian and Ubuntu that brings it.
@@ -115,4 +127,27 @@ fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn nobody_has_to_read_what_is_said() {
+        const SAYS: &str = "TRACKER_TEST_SAYS";
+        if env::var_os(SAYS).is_some() {
+            crate::note!("something");
+            return;
+        }
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let this = "process::tests::nobody_has_to_read_what_is_said";
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.args(["--exact", "--nocapture", this]).env(SAYS, "");
+        let status = again.stdout(Stdio::null()).stderr(writer).status();
+        assert!(status.unwrap().success());
+    }
 }

@@ -34,8 +34,8 @@ pub fn text(done: &[Done]) -> String {
                 }
             }
             Ok(proof) => {
-                if proof.changes.is_empty() {
-                    text += &format!("{kernel} {name}: the plan changes nothing\n");
+                if proof.holds.is_none() {
+                    text += &format!("{kernel} {name}: nothing was tested\n");
                 }
                 for untested in &proof.untested {
                     text += &format!(
@@ -93,7 +93,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::prove::{Change, Proof, Untested};
+    use crate::prove::{Proof, Untested};
 
     #[test]
     fn what_does_not_hold_is_said_below() {
@@ -119,13 +119,12 @@ mod tests {
                 name: "dns".to_owned(),
                 took: Duration::from_secs(42),
                 proof: Ok(Proof {
-                    changes: vec![Change {}],
                     untested: vec![Untested {
                         name: "gre_timeout".to_owned(),
                         why: "nothing arms it".to_owned(),
                     }],
                     checks,
-                    holds,
+                    holds: Some(holds),
                 }),
                 expected,
             }
@@ -137,6 +136,16 @@ mod tests {
             good.contains("6.12 dns: not tested: gre_timeout: nothing"),
             "{good}"
         );
+        let mut nothing = done(1_010.0, Expected::Holds);
+        if let Ok(proof) = &mut nothing.proof {
+            proof.holds = None;
+        }
+        let nothing = text(&[nothing]);
+        assert!(
+            nothing.contains("6.12 dns: nothing was tested"),
+            "{nothing}"
+        );
+        assert!(nothing.contains("0 of 1 proofs"), "{nothing}");
         let bad = text(&[
             done(1_010.0, Expected::Holds),
             done(1_100.0, Expected::Holds),

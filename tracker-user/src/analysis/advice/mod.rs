@@ -36,6 +36,7 @@ pub use plan::{
     Setting, TablePlan, WorstStratum,
 };
 pub use policy::Policy;
+pub use round::MARGIN;
 pub use warning::Warning;
 
 use tracker_common::Timer;

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{
     analysis::advice::file::PlanFile,
-    cli::{Exit, print, signals},
+    cli::{Exit, print, say, signals},
     lab::{control::Control, scenario::Scenario},
     proof::{self, Question, Step},
     report::{self, Style},
@@ -51,13 +51,13 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let proof = proof::prove(question, &control, |step| match step {
         Step::Today(length) => {
-            eprintln!(
+            say(&format!(
                 "Playing {} for {} under today's settings.",
                 scenario.name,
                 units::duration(length)
-            );
+            ));
         }
-        Step::Planned(_) => eprintln!("Playing it once more under the plan's."),
+        Step::Planned(_) => say("Playing it once more under the plan's."),
     })?;
     let style = Style::of(&std::io::stdout());
     print(&if args.json {

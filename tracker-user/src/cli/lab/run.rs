@@ -11,7 +11,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::{
-    cli::{Exit, print, signals},
+    cli::{Exit, print, say, signals},
     lab::{
         clock::Clock,
         control::Control,
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let control = Arc::new(Control::default());
     signals::heed_and_show(&control).context("signals cannot be taken")?;
     let topology = Topology::create_telling(&settings, |change| {
-        eprintln!("Until the lab ends, {change}");
+        say(&format!("Until the lab ends, {change}"));
     })?;
     say_where(&topology);
     args.truth.as_deref().map(TruthFile::claim).transpose()?;
@@ -149,14 +149,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         spoiled: args.truth.as_ref().map_or(0, |_| truth.spoiled),
     };
     for wrong in went.wrong() {
-        eprintln!("tracker: {wrong}");
+        say(&format!("tracker: {wrong}"));
     }
     Ok(exit(report.is_stopped(), &went, watched))
 }
 
 fn say_where(topology: &Topology) {
     let router = topology.router.path().display();
-    eprintln!("The router is {router}. Watch it with: tracker profile --netns {router}");
+    say(&format!(
+        "The router is {router}. Watch it with: tracker profile --netns {router}"
+    ));
 }
 
 fn json(report: &Report, truth: &TruthFile) -> String {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    cli::{Exit, UsageError, print, write_file},
+    cli::{Exit, UsageError, print, say, write_file},
     recording::Recording,
     replay::{self, Wanted},
     units,
@@ -67,11 +67,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let recording = Recording::open(&args.recording)?;
     let replay = replay::scenario(&recording, &wanted)?;
     for left_out in &replay.left_out {
-        eprintln!("tracker: left out: {left_out}");
+        say(&format!("tracker: left out: {left_out}"));
     }
     if replay.scale < 1.0 {
         let share = units::percent(replay.scale);
-        eprintln!("tracker: of the connections, {share} are played");
+        say(&format!("tracker: of the connections, {share} are played"));
     }
     match &args.output {
         Some(path) => write_file(path, &replay.text)?,

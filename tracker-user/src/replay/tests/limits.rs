@@ -89,6 +89,29 @@ fn pauses_that_are_not_played_are_said() {
 }
 
 #[test]
+fn changes_that_no_played_connection_comes_near_are_said() {
+    let recording = web(3_600, 0, 0);
+    let of = |timer, seconds| {
+        let wanted = Wanted {
+            changes: vec![(timer, seconds)],
+            ..Wanted::default()
+        };
+        scenario(&recording, &wanted).unwrap().text
+    };
+    let nobody = "udp_timeout = \"no connection that is played comes under it\"";
+    for seconds in [20, 60] {
+        let text = of(Timer::Udp, seconds);
+        assert!(text.contains(nobody), "{text}");
+    }
+    // They all expire, and none goes on.
+    let text = of(Timer::TcpTimeWait, 180);
+    let far = "tcp_timeout_time_wait = \"no connection that is played pauses for nearly 2 m";
+    assert!(text.contains(far), "{text}");
+    let text = of(Timer::TcpTimeWait, 60);
+    assert!(!text.contains("untested"), "{text}");
+}
+
+#[test]
 fn hostile_recordings_are_played_as_far_as_they_can_be() {
     // Port 0, and a few seconds.
     let mut source = Synthetic::new();

@@ -17,6 +17,7 @@ pub use outcome::Outcome;
 use crate::cache::Cache;
 use crate::kernel::{Kernel, Spec};
 use crate::note;
+use crate::process::{say, tail};
 
 /// What to run in a guest, and how.
 #[derive(Debug, Clone)]
@@ -97,6 +98,7 @@ pub type Sink = Box<dyn std::io::Write + Send>;
 /// # Errors
 /// When the kernel, the initramfs or qemu cannot be had, or /out cannot be brought back.
 pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Result<Outcome> {
+    cache.tidy();
     let kernel = crate::kernel::get(spec, cache)?;
     let started = Instant::now();
     let initrd = guest::initramfs(&kernel, request, cache)?;
@@ -126,9 +128,9 @@ pub fn run(spec: &Spec, request: &Request, cache: &Cache, stdout: Sink) -> Resul
 fn explain(kernel: &Kernel, end: &qemu::End) {
     const LINES: usize = 40;
     note!("the console of {} ends:", kernel.release);
-    let tail = crate::process::tail(&end.console, LINES);
-    for line in if tail.is_empty() { "(nothing)" } else { &tail }.lines() {
-        eprintln!("  | {line}");
+    let last = tail(&end.console, LINES);
+    for line in if last.is_empty() { "(nothing)" } else { &last }.lines() {
+        say(&format!("  | {line}"));
     }
     if !end.emulator.is_empty() {
         note!("qemu says: {}", end.emulator);

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::{Kernel, Modules, unpack};
 use crate::boot::Initramfs;
-use crate::cache::Cache;
+use crate::cache::{Cache, PARTS};
 
 /// Shipped, so that the guest can load them when it wants them.
 const FOLDERS: [&str; 3] = ["net/netfilter", "net/ipv4/netfilter", "net/ipv6/netfilter"];
@@ -57,13 +57,17 @@ pub fn modules_archive(
         fs::metadata(modules.dir().join("modules.dep"))?.modified()?,
     )
         .hash(&mut hash);
-    let home = cache.root().join("modules");
-    let kept = home.join(format!("{}-{:016x}.cpio", kernel.release, hash.finish()));
+    let name = format!("{}-{:016x}.cpio", kernel.release, hash.finish());
+    let kept = cache.root().join(PARTS).join(name);
     if let Ok(bytes) = fs::read(&kept) {
         return Ok(bytes);
     }
 
-    fs::create_dir_all(&home)?;
+    let (home, _lock) = cache.enter(PARTS)?;
+    // Whoever held the lock may have made it.
+    if let Ok(bytes) = fs::read(&kept) {
+        return Ok(bytes);
+    }
     let work = tempfile::tempdir_in(&home)?;
     let tree = work.path().join("lib/modules").join(&kernel.release);
     fs::create_dir_all(&tree)?;

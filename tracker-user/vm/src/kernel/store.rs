@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::apt::Apt;
 use super::packages::{Candidate, compare_versions};
 use super::{Kernel, Spec, image, unpack};
-use crate::cache::Cache;
+use crate::cache::{Cache, KERNELS};
 use crate::missing::Lack;
 use crate::note;
 
@@ -42,8 +42,7 @@ pub fn series(cache: &Cache) -> Result<Vec<String>> {
     };
     let mut known = store.index();
     if known.is_empty() {
-        fs::create_dir_all(&store.dir)?;
-        let _lock = store.cache.lock("kernels")?;
+        let (_, _lock) = store.cache.enter(KERNELS)?;
         known = match (store.refresh(), store.kept()) {
             (Err(err), kept) if kept.is_empty() => return Err(err),
             (Ok(found), _) | (Err(_), found) => found,
@@ -87,8 +86,7 @@ impl Store<'_> {
                 .held(&found)
                 .context("the cache changed meanwhile. Try again");
         }
-        fs::create_dir_all(&self.dir)?;
-        let _lock = self.cache.lock("kernels")?;
+        let (_, _lock) = self.cache.enter(KERNELS)?;
         let tried = self
             .fetch(spec, self.index())
             .or_else(|_| self.fetch(spec, self.refresh()?));
