@@ -167,8 +167,8 @@ pub enum ApplyError {
     Judged,
     /// The file for the time after a reboot belongs to somebody else.
     #[error(
-        "{} is not as tracker wrote it, which leaves alone what is others'. Move that to another file, or apply \
-         without --persist", .path.display()
+        "{} is not as tracker wrote it, so it stays as it is. Move what others put there to another file, or \
+         apply without --persist", .path.display()
     )]
     NotOwn {
         /// Its path.

@@ -18,7 +18,7 @@ use crate::{
 
 /// Shown under `--help`.
 pub const HELP: &str = "Exit status: 0 done, 1 failed, 2 bad usage, 3 cannot be done here, 4 done, but \
-with losses or not all of it (rollback, prove), 130 ended by Ctrl-C (lab run, bench, apply --guard); profile -- CMD passes on the status of CMD.";
+with losses or not all of it (rollback, apply --guard, prove), 130 ended by Ctrl-C (lab run, bench, apply --guard); profile -- CMD passes on the status of CMD.";
 
 /// Exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::fs;
 use tracker_user::{
     apply::{Change, Store, drifted, guard::Judging},
     kernel::Root,
+    report::{self, Style},
 };
 
 use crate::{
@@ -40,6 +41,33 @@ fn what_was_set_to_something_else_meanwhile_is_not_in_force() {
         found,
         [(TIME_WAIT.to_owned(), None), (UDP.to_owned(), Some(30))]
     );
+}
+
+#[test]
+fn what_is_not_in_force_is_told_with_what_that_means() {
+    let machine = Machine::new();
+    machine.apply(&["--yes"], 0);
+    let changes = store(&machine).load().unwrap().unwrap().changes;
+    let said = || {
+        let found = drifted(&root(&machine), &changes).unwrap();
+        report::apply::drifted(&found, &changes, &Style::default())
+    };
+    machine.set(UDP, "30");
+    let part = said();
+    for words in [
+        UDP,
+        "45 s",
+        "30 s",
+        "not the whole plan",
+        "tracker rollback",
+    ] {
+        assert!(part.contains(words), "{part}");
+    }
+    assert!(!part.contains(TIME_WAIT), "{part}");
+    machine.set(TIME_WAIT, "120");
+    machine.set("nf_conntrack_max", "8192");
+    let all = said();
+    assert!(all.contains("it was not the plan that was judged"), "{all}");
 }
 
 #[test]
