@@ -7,12 +7,18 @@
 //! number of entries. Nothing counts the last waits of what died otherwise, but they are what remains of the time
 //! in the states that are one timer's own.
 
+mod course;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tracker_common::{Reason, State, Timer, layout::HistogramId};
 
-use crate::recording::{CountSample, Distribution, GapSpan, Interval, NamespaceRecord, Recording};
+use course::Course;
+
+use crate::recording::{CountSample, GapSpan, Interval, NamespaceRecord, Recording};
 
 /// Entries that a timer keeps in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,7 +30,8 @@ pub struct Occupancy {
 }
 
 /// Timers with the states that no other timer is meant for. What those of TCP are overridden by, where a packet
-/// waits for its acknowledgement, is in [`OVERRIDES`].
+/// waits for its acknowledgement, is in
+/// [`Timer::OVERRIDES`].
 const OWN: [(Timer, &[State]); 10] = [
     (Timer::TcpSynSent, &[State::TcpSynSent]),
     (Timer::TcpSynRecv, &[State::TcpSynRecv]),
@@ -37,9 +44,6 @@ const OWN: [(Timer, &[State]); 10] = [
     (Timer::Udp, &[State::UdpUnreplied, State::UdpReplied]),
     (Timer::UdpStream, &[State::UdpStream]),
 ];
-
-/// Timers that a state of TCP may have in place of its own.
-const OVERRIDES: [Timer; 2] = [Timer::TcpUnacknowledged, Timer::TcpMaxRetrans];
 
 /// By timer; those that kept none are left out.
 pub type ByTimer = BTreeMap<Timer, Occupancy>;
@@ -188,90 +192,6 @@ impl Courses {
     }
 }
 
-/// Time that entries spend, in seconds, by interval.
-struct Course {
-    spent: Vec<f64>,
-    /// Entries that are there for the whole of an interval: more than in the one before.
-    more: Vec<f64>,
-}
-
-impl Course {
-    fn new(intervals: usize) -> Self {
-        Self {
-            spent: vec![0.0; intervals],
-            more: vec![0.0; intervals + 1],
-        }
-    }
-
-    /// So many entries are there from one time to another, as far as that is in the watch.
-    fn add(&mut self, intervals: &[Interval], from: f64, to: f64, entries: f64) {
-        let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
-            return;
-        };
-        let from = from.max(first.started.as_secs_f64());
-        let to = to.min(last.ended.as_secs_f64());
-        if to <= from {
-            return;
-        }
-        let (begin, end) = (at(intervals, from), at(intervals, to));
-        if begin == end {
-            self.spent[begin] += (to - from) * entries;
-            return;
-        }
-        self.spent[begin] += (intervals[begin].ended.as_secs_f64() - from) * entries;
-        self.spent[end] += (to - intervals[end].started.as_secs_f64()).max(0.0) * entries;
-        self.more[begin + 1] += entries;
-        self.more[end] -= entries;
-    }
-
-    /// Entries that had waited for these times until then. Buckets tell them from above; their sum is exact.
-    fn waited(&mut self, intervals: &[Interval], end: f64, times: &Distribution) {
-        let told: f64 = times
-            .edges()
-            .map(|(us, count)| us as f64 * count as f64)
-            .sum();
-        let exact = times.sum_us as f64 / told.max(1.0);
-        for (us, count) in times.edges() {
-            self.add(intervals, end - us as f64 / 1e6 * exact, end, count as f64);
-        }
-    }
-
-    /// Waits that all lie in the interval of a time.
-    fn spend(&mut self, intervals: &[Interval], time: f64, seconds: f64) {
-        if let Some(spent) = self.spent.get_mut(at(intervals, time)) {
-            *spent += seconds;
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let pairs = |kept: &mut [f64], other: &[f64]| {
-            for (kept, other) in kept.iter_mut().zip(other) {
-                *kept += other;
-            }
-        };
-        pairs(&mut self.spent, &other.spent);
-        pairs(&mut self.more, &other.more);
-    }
-
-    fn summed(&self, intervals: &[Interval]) -> Occupancy {
-        let (mut whole, mut all, mut time, mut peak) = (0.0, 0.0, 0.0, 0.0_f64);
-        for ((interval, spent), more) in intervals.iter().zip(&self.spent).zip(&self.more) {
-            whole += more;
-            let seconds = interval.length().as_secs_f64();
-            let spent = spent + whole * seconds;
-            all += spent;
-            time += seconds;
-            if seconds > 0.0 {
-                peak = peak.max(spent / seconds);
-            }
-        }
-        Occupancy {
-            mean: all / f64::max(time, f64::MIN_POSITIVE),
-            peak,
-        }
-    }
-}
-
 /// Entries that died in these states without having expired.
 fn killed(namespace: &NamespaceRecord, states: &[State]) -> u64 {
     let deaths = |state: &State| {
@@ -297,7 +217,11 @@ fn last_wait(namespace: &NamespaceRecord, timer: Timer, states: &[State]) -> Opt
         sum(HistogramId::Gap(timer)) + sum(HistogramId::Idle(timer)) + expired * each
     };
     let is_tcp = !matches!(timer, Timer::Udp | Timer::UdpStream);
-    let others = OVERRIDES.iter().filter(|_| is_tcp).copied().map(under);
+    let others = Timer::OVERRIDES
+        .iter()
+        .filter(|_| is_tcp)
+        .copied()
+        .map(under);
     let spent: f64 = states.iter().map(in_state).sum();
     let left = spent - under(timer) - others.sum::<f64>();
     let wait = left / killed(namespace, states).max(1) as f64;
@@ -313,150 +237,4 @@ fn length(namespace: &NamespaceRecord, timer: Timer) -> Option<f64> {
 /// When something happened of which only the interval is known.
 fn middle(started: Duration, ended: Duration) -> f64 {
     f64::midpoint(started.as_secs_f64(), ended.as_secs_f64())
-}
-
-/// The interval of a time; the last one if it is later.
-fn at(intervals: &[Interval], time: f64) -> usize {
-    let later = intervals.partition_point(|it| it.ended.as_secs_f64() <= time);
-    later.min(intervals.len().saturating_sub(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use tracker_common::Proto;
-
-    use super::*;
-    use crate::recording::synthetic::{Space, Synthetic};
-
-    /// What an entry does: refreshed at these times, and then expired or idle.
-    struct Life {
-        refreshes: Vec<f64>,
-    }
-
-    const TIMEOUT: f64 = 120.0;
-    /// As [`Synthetic`] has it.
-    const OVERDUE: f64 = 0.5;
-    const WATCH: u64 = 900;
-    const STEP: u64 = 30;
-
-    fn lives() -> Vec<Life> {
-        // From a few at a time to many in the middle.
-        let born = (0..600_i32)
-            .map(|it| 450.0 + f64::from(it - 300) * (0.3 + f64::from((it - 300).abs()) / 300.0));
-        born.enumerate()
-            .map(|(place, born)| {
-                let gap = 2.0 + (place * 37 % 100) as f64;
-                let refreshes = (0..place % 4).map(|it| born + gap * it as f64);
-                Life {
-                    refreshes: std::iter::once(born).chain(refreshes.skip(1)).collect(),
-                }
-            })
-            .filter(|it| it.refreshes[0] >= 0.0)
-            .collect()
-    }
-
-    fn recorded(lives: &[Life]) -> Recording {
-        let mut source = Synthetic::new();
-        source.namespaces.push(Space::new(7, "blue"));
-        let mut samples = Vec::new();
-        for end in (STEP..=WATCH).step_by(STEP as usize) {
-            let is_now = |time: f64| (end - STEP) as f64 <= time && time < end as f64;
-            for (place, life) in lives.iter().enumerate() {
-                let space = &mut source.namespaces[place % 2];
-                for pair in life.refreshes.windows(2).filter(|it| is_now(it[1])) {
-                    space.gap(Timer::UdpStream, pair[1] - pair[0]);
-                }
-                let last = life.refreshes[life.refreshes.len() - 1];
-                if is_now(last + TIMEOUT + OVERDUE) {
-                    space.insert(Proto::Udp, 1);
-                    space.expire(State::UdpStream, Timer::UdpStream, 1, TIMEOUT);
-                }
-                if end == WATCH && last < WATCH as f64 && last + TIMEOUT + OVERDUE >= WATCH as f64 {
-                    let idle = (WATCH as f64 - last) * 1e6;
-                    space
-                        .histogram(HistogramId::Idle(Timer::UdpStream))
-                        .add(idle as u64);
-                }
-            }
-            source.at = Duration::from_secs(end);
-            samples.push(source.now());
-        }
-        source.recorded(&samples)
-    }
-
-    #[test]
-    fn entries_by_timer_are_those_that_are_there() {
-        let lives = lives();
-        let there = |time: f64| {
-            let is_there = |it: &&Life| {
-                let last = it.refreshes[it.refreshes.len() - 1];
-                // What is refreshed after the watch has no gap in it.
-                let known = it.refreshes.iter().all(|&at| at < WATCH as f64);
-                known && it.refreshes[0] <= time && time < last + TIMEOUT + OVERDUE
-            };
-            lives.iter().filter(is_there).count() as f64
-        };
-        let seconds: Vec<f64> = (0..WATCH).map(|it| there(it as f64 + 0.5)).collect();
-        let mean = seconds.iter().sum::<f64>() / WATCH as f64;
-        let peak = seconds
-            .chunks(STEP as usize)
-            .map(|it| it.iter().sum::<f64>() / STEP as f64);
-        let peak = peak.fold(0.0, f64::max);
-        let recording = recorded(&lives);
-        let found = Occupancies::of(&recording).unwrap();
-        let it = found.all[&Timer::UdpStream];
-        assert!((it.mean / mean - 1.0).abs() < 0.02, "{it:?} {mean}");
-        assert!((it.peak / peak - 1.0).abs() < 0.05, "{it:?} {peak}");
-        assert_eq!(found.all.len(), 1);
-        let halves = found.namespaces.iter().map(|it| it[&Timer::UdpStream].mean);
-        assert!((halves.sum::<f64>() - it.mean).abs() < 1e-6);
-        let twice = Occupancies::together(&[recording.clone(), recording]).unwrap();
-        assert!((twice[&Timer::UdpStream].mean - it.mean).abs() < 1e-6);
-    }
-
-    #[test]
-    fn what_began_before_the_watch_counts_from_its_begin() {
-        let mut source = Synthetic::new();
-        let host = source.host();
-        host.insert(Proto::Tcp, 10);
-        host.expire(State::TcpEstablished, Timer::TcpEstablished, 10, 432_000.0);
-        let recording = source.recording(60);
-        let it = Occupancies::of(&recording).unwrap().all[&Timer::TcpEstablished];
-        // They expired at any time of it.
-        assert!((it.mean - 5.0).abs() < 0.1, "{it:?}");
-        assert!(
-            Occupancies::of(&Synthetic::new().recording(0))
-                .unwrap()
-                .all
-                .is_empty()
-        );
-    }
-    #[test]
-    fn the_last_wait_of_what_was_killed_is_what_remains_of_its_state() {
-        const SECONDS: u64 = 1200;
-        let mut source = Synthetic::new();
-        let mut samples = Vec::new();
-        // In each ten seconds ten begin, six of which expire and four are reopened after 50 s.
-        for end in (10..=SECONDS).step_by(10) {
-            let host = source.host();
-            host.insert(Proto::Tcp, 10);
-            let time_wait = State::TcpTimeWait;
-            if end > 120 {
-                host.expire(time_wait, Timer::TcpTimeWait, 6, 120.0);
-            }
-            if end > 50 {
-                let residency = HistogramId::Residency(time_wait);
-                for _ in 0..4 {
-                    host.histogram(residency).add(50_000_000);
-                }
-                host.die(time_wait, Reason::Reopened, 4);
-            }
-            source.at = Duration::from_secs(end);
-            samples.push(source.now());
-        }
-        let recording = source.recorded(&samples);
-        let it = Occupancies::of(&recording).unwrap().all[&Timer::TcpTimeWait];
-        let steady = 0.6 * (120.0 + OVERDUE) + 0.4 * 50.0;
-        assert!((it.peak / steady - 1.0).abs() < 0.02, "{it:?} {steady}");
-    }
 }

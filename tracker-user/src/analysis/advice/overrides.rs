@@ -5,9 +5,6 @@ use tracker_common::Timer;
 
 use super::scene::Scene;
 
-/// The timers.
-const OVERRIDES: [Timer; 2] = [Timer::TcpUnacknowledged, Timer::TcpMaxRetrans];
-
 /// Timers of states in which a packet may wait for its acknowledgement.
 const STATES: [Timer; 5] = [
     Timer::TcpSynRecv,
@@ -24,7 +21,7 @@ pub fn least(scene: &Scene<'_>, timer: Timer) -> u64 {
         let mut pairs = scene.watches(timer).zip(scene.watches(it));
         pairs.any(|(own, other)| other.value < own.value)
     };
-    let over = OVERRIDES.iter().filter(|_| STATES.contains(&timer));
+    let over = Timer::OVERRIDES.iter().filter(|_| STATES.contains(&timer));
     let values = over
         .filter(|it| shorter(it))
         .flat_map(|&it| scene.watches(it))
@@ -41,12 +38,12 @@ pub fn remark(scene: &Scene<'_>, timer: Timer, value: u64) -> Option<String> {
             .filter(|&&it| scene.current(it).is_some_and(turns));
         turned.map(|it| it.name()).collect::<Vec<_>>().join(", ")
     };
-    let names = if OVERRIDES.contains(&timer) {
+    let names = if Timer::OVERRIDES.contains(&timer) {
         let turns = |state: u64| value < state && state <= current;
         named(&STATES, &turns)
     } else if STATES.contains(&timer) {
         let turns = |over: u64| value < over && over < current;
-        named(&OVERRIDES, &turns)
+        named(&Timer::OVERRIDES, &turns)
     } else {
         return None;
     };
