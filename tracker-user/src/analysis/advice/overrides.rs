@@ -4,6 +4,7 @@
 use tracker_common::Timer;
 
 use super::scene::Scene;
+use crate::settings::Name;
 
 /// Timers of states in which a packet may wait for its acknowledgement.
 const STATES: [Timer; 5] = [
@@ -17,16 +18,15 @@ const STATES: [Timer; 5] = [
 /// The least value under which a timer still cuts no gap of a timer that overrides it, in seconds: its own gaps tell
 /// nothing of those.
 pub fn least(scene: &Scene<'_>, timer: Timer) -> u64 {
-    let shorter = |&it: &Timer| {
-        let mut pairs = scene.watches(timer).zip(scene.watches(it));
-        pairs.any(|(own, other)| other.value < own.value)
-    };
-    let over = Timer::OVERRIDES.iter().filter(|_| STATES.contains(&timer));
-    let values = over
-        .filter(|it| shorter(it))
-        .flat_map(|&it| scene.watches(it))
-        .map(|it| it.value);
-    values.max().unwrap_or(0)
+    if !STATES.contains(&timer) {
+        return 0;
+    }
+    let shorter = scene.watches(timer).flat_map(|watch| {
+        let set = |it: Timer| watch.namespace.sysctls.get(&Name::Timer(it).short());
+        let values = Timer::OVERRIDES.into_iter().filter_map(set).copied();
+        values.filter(move |&it| it < watch.value)
+    });
+    shorter.max().unwrap_or(0)
 }
 
 /// Whose gaps a value cuts as well, beside those of the timer that it is of, in a clause.
