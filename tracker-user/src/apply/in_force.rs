@@ -12,6 +12,18 @@ pub struct Drift {
     pub now: Option<u64>,
 }
 
+/// Nothing that was written is there any more.
+#[must_use]
+pub fn is_undone(root: &Root, changes: &[Change]) -> bool {
+    let is_there = |it: &Change| match it.place.read(root, it.name) {
+        Ok(now) => now == it.after,
+        Err(ApplyError::Gone { .. } | ApplyError::Missing { .. }) => false,
+        // Whether it is cannot be told.
+        Err(_) => true,
+    };
+    !changes.iter().any(is_there)
+}
+
 /// Those of the changes whose value is another one by now.
 ///
 /// # Errors

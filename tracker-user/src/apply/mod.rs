@@ -29,7 +29,7 @@ pub use self::{
     change::Change,
     error::ApplyError,
     id::Id,
-    in_force::{Drift, drifted},
+    in_force::{Drift, drifted, is_undone},
     intent::{Intent, Options},
     own_file::OwnFile,
     place::Place,

@@ -260,7 +260,8 @@ impl Wait<'_> {
             if let Some(harm) = self.guard.look(&sample) {
                 break End::Back(harm.to_string());
             }
-            if is_over {
+            // Of what is not there any more nothing is left to judge.
+            if is_over || apply::is_undone(self.guarded.root, self.guarded.changes) {
                 live.end();
                 break End::Kept {
                     lost: self.guard.lost(&sample),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use tracker_user::{
-    apply::{Change, Store, drifted, guard::Judging},
+    apply::{Change, Store, drifted, guard::Judging, is_undone},
     kernel::Root,
     report::{self, Style},
 };
@@ -33,7 +33,9 @@ fn what_was_set_to_something_else_meanwhile_is_not_in_force() {
             .collect::<Vec<_>>()
     };
     assert_eq!(found(), []);
+    let is_undone = || is_undone(&root(&machine), &changes);
     machine.set(UDP, "30");
+    assert!(!is_undone());
     fs::remove_file(machine.path(&format!("proc/sys/net/netfilter/{TIME_WAIT}"))).unwrap();
     let mut found = found();
     found.sort();
@@ -41,6 +43,8 @@ fn what_was_set_to_something_else_meanwhile_is_not_in_force() {
         found,
         [(TIME_WAIT.to_owned(), None), (UDP.to_owned(), Some(30))]
     );
+    machine.set("nf_conntrack_max", "8192");
+    assert!(is_undone());
 }
 
 #[test]

@@ -158,6 +158,19 @@ pub fn sysctls() -> Result<()> {
     is(router, UDP, 45)?;
     succeed(&mut plan.rollback())?;
     is(router, UDP, 30)?;
+    plan.is_forgotten()?;
+
+    // Where nothing of it is left, a guard ends before its time.
+    let raised = || sysctl(router, UDP).ok().filter(|it| *it == 45);
+    let plan = Plan::write(&[router], &[(UDP, 30, 45)])?;
+    let mut guard = Guard::started(plan.apply().args(["--guard", "1h"]), raised)?;
+    router.set_sysctl(&format!("net.netfilter.{UDP}"), "30")?;
+    let status = guard.end()?;
+    ensure!(
+        status.code() == Some(LOSSES),
+        "the guard of nothing ended with {status}"
+    );
+    succeed(&mut plan.rollback())?;
     plan.is_forgotten()
 }
 
