@@ -5,7 +5,7 @@
 //! (5.10 to 7.3).
 
 use crate::{
-    State, Timer,
+    Proto, State, Timer,
     uapi::{status, tcp as uapi},
 };
 
@@ -115,6 +115,17 @@ pub const fn gre(bits: u64) -> (State, Timer) {
         (State::GreReplied, Timer::Gre)
     } else {
         (State::GreUnreplied, Timer::Gre)
+    }
+}
+
+impl Timer {
+    /// Timers that a TCP state may arm in place of its own: see [`tcp`].
+    pub const OVERRIDES: [Self; 2] = [Self::TcpUnacknowledged, Self::TcpMaxRetrans];
+
+    /// A timer of TCP.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        self.name().starts_with(Proto::Tcp.name())
     }
 }
 

@@ -248,9 +248,6 @@ impl Timer {
         }
     }
 
-    /// Timers that a TCP state may arm in place of its own: see [`armed::tcp`](crate::armed::tcp).
-    pub const OVERRIDES: [Self; 2] = [Self::TcpUnacknowledged, Self::TcpMaxRetrans];
-
     /// The timer that a TCP state arms when nothing else intervenes.
     #[must_use]
     pub const fn of_tcp(state: State) -> Self {

@@ -127,10 +127,10 @@ impl Courses {
             };
             let end = middle(interval.started, interval.ended);
             for &(timer, count) in &sample.expired {
-                let Some(length) = length(namespace, timer) else {
+                let Some(length) = namespace.timeout(timer) else {
                     continue;
                 };
-                let begin = end - overdue - length;
+                let begin = end - overdue - length as f64;
                 let course = courses.course(timer, intervals);
                 course.add(intervals, begin, end, count as f64);
             }
@@ -213,25 +213,18 @@ fn last_wait(namespace: &NamespaceRecord, timer: Timer, states: &[State]) -> Opt
     };
     let under = |timer: Timer| {
         let expired = namespace.counters.timer_expired[timer.id()] as f64;
-        let each = length(namespace, timer).unwrap_or(0.0);
+        let each = namespace.timeout(timer).unwrap_or(0) as f64;
         sum(HistogramId::Gap(timer)) + sum(HistogramId::Idle(timer)) + expired * each
     };
-    let is_tcp = !matches!(timer, Timer::Udp | Timer::UdpStream);
     let others = Timer::OVERRIDES
         .iter()
-        .filter(|_| is_tcp)
+        .filter(|_| timer.is_tcp())
         .copied()
         .map(under);
     let spent: f64 = states.iter().map(in_state).sum();
     let left = spent - under(timer) - others.sum::<f64>();
     let wait = left / killed(namespace, states).max(1) as f64;
-    Some(wait.clamp(0.0, length(namespace, timer)?))
-}
-
-/// Of a timer in a namespace, in seconds.
-fn length(namespace: &NamespaceRecord, timer: Timer) -> Option<f64> {
-    let name = format!("nf_conntrack_{}", timer.name());
-    namespace.sysctls.get(&name).map(|&it| it as f64)
+    Some(wait.clamp(0.0, namespace.timeout(timer)? as f64))
 }
 
 /// When something happened of which only the interval is known.

@@ -99,6 +99,7 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
     let trials: Vec<Trial> = settings.iter().copied().map(Trial::from).collect();
     let forecast = forecast(recordings, &trials);
     let table = scene.largest.table.or(scene.all.table);
+    let memory = Budget::of(&scene);
     let side = |counts: Predicted, largest_peak: u64, settings: &[Assignment]| {
         let set = |name, seen: fn(&Table) -> u64| {
             let set = settings.iter().find(|it| it.name == name);
@@ -106,7 +107,6 @@ pub fn whatif(recordings: &[Recording], settings: &[Assignment], flood: Option<f
         };
         let max = set(Name::Max, |it| it.max);
         let buckets = set(Name::Buckets, |it| it.buckets);
-        let memory = Budget::of(&scene);
         Side {
             counts,
             largest_peak,

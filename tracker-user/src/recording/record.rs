@@ -11,7 +11,10 @@ use tracker_common::{
 };
 
 use super::{Distribution, timers::Rest};
-use crate::source::{Description, Statistics, Table};
+use crate::{
+    settings::Name,
+    source::{Description, Statistics, Table},
+};
 
 /// A whole recording, but for its histograms of single intervals.
 #[derive(Clone, Debug)]
@@ -83,6 +86,12 @@ pub struct NamespaceRecord {
 }
 
 impl NamespaceRecord {
+    /// Length of a timer in seconds, as it was last; `None` if it is not known.
+    #[must_use]
+    pub fn timeout(&self, timer: Timer) -> Option<u64> {
+        self.sysctls.get(&Name::Timer(timer).short()).copied()
+    }
+
     /// Entries older than the watch that no packet touched in all of it, at most. Of them no more is known than that
     /// they were in the table at the end.
     #[must_use]

@@ -17,9 +17,8 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// Length of a timer in seconds: the namespace's, or the kernel's own.
     pub fn timeout(&self, timer: Timer) -> f64 {
-        let name = format!("nf_conntrack_{}", timer.name());
         let own = || Timeouts::default().seconds(timer);
-        self.record.sysctls.get(&name).copied().unwrap_or_else(own) as f64
+        self.record.timeout(timer).unwrap_or_else(own) as f64
     }
 
     /// So long lasts what does not end, in seconds.

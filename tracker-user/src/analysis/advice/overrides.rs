@@ -4,7 +4,6 @@
 use tracker_common::Timer;
 
 use super::scene::Scene;
-use crate::settings::Name;
 
 /// Timers of states in which a packet may wait for its acknowledgement.
 const STATES: [Timer; 5] = [
@@ -22,8 +21,8 @@ pub fn least(scene: &Scene<'_>, timer: Timer) -> u64 {
         return 0;
     }
     let shorter = scene.watches(timer).flat_map(|watch| {
-        let set = |it: Timer| watch.namespace.sysctls.get(&Name::Timer(it).short());
-        let values = Timer::OVERRIDES.into_iter().filter_map(set).copied();
+        let set = |it: Timer| watch.namespace.timeout(it);
+        let values = Timer::OVERRIDES.into_iter().filter_map(set);
         values.filter(move |&it| it < watch.value)
     });
     shorter.max().unwrap_or(0)

@@ -36,7 +36,7 @@ fn returned(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
 fn crowded(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<Verdict> {
     let gaps = scene.set_to(timer, current, HistogramId::MaxGap(timer));
     let p999 = gaps.quantile_us(0.999) as f64 / 1e6;
-    let near = gaps.exceeding((current as f64 / round::MARGIN * 1e6) as u64);
+    let near = gaps.exceeding(round::with_head_room(current));
     let expired = scene.expired_at(timer, current);
     if p999 * round::MARGIN <= current as f64 || near.min(expired) < LOWEST_CROWD {
         return None;

@@ -4,7 +4,7 @@
 //! Kaplan and Meier's estimator ("Nonparametric estimation from incomplete observations", 1958)
 //! takes what they tell: they were at least so long.
 
-use tracker_common::{Proto, Timer, grave, layout::HistogramId};
+use tracker_common::{Timer, grave, layout::HistogramId};
 
 use super::{
     Outlasting, harm, policy,
@@ -24,7 +24,7 @@ pub fn cut(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<u64> {
         return None;
     }
     let most = most(timer, current);
-    if is_tcp(timer) {
+    if timer.is_tcp() {
         // Who is picked up in the middle of a connection is no other one. Where that is not allowed, nobody is.
         let returns = within(
             scene.all.histogram(HistogramId::Return(timer)),
@@ -67,9 +67,9 @@ pub fn raise(scene: &Scene<'_>, timer: Timer, current: u64) -> Option<(u64, Stri
     }
     let beyond = outlasting(scene, timer, current)?;
     let reason = format!(
-        "{} of {} came back after up to {}: it cuts living ones; between {} and {} of all gaps are longer than it",
+        "{} of {} that expired came back after up to {}: it cuts living ones; between {} and {} of all gaps are longer than it",
         units::count(cut),
-        units::plural(beyond.expired.max(cut), "that expired", "that expired"),
+        units::count(beyond.expired.max(cut)),
         units::seconds(longest),
         units::percent(beyond.least),
         units::percent(beyond.most),
@@ -115,11 +115,6 @@ pub fn most(timer: Timer, current: u64) -> u64 {
     let standard = policy::standard(timer).map_or(0, |it| it.floor.seconds);
     let doubled = current.saturating_mul(2);
     standard.max(settings::default_seconds(timer)).max(doubled)
-}
-
-/// A timer of TCP.
-pub fn is_tcp(timer: Timer) -> bool {
-    timer.name().starts_with(Proto::Tcp.name())
 }
 
 /// Share of gaps that are longer than the longest that can be seen: of those that end, those that

@@ -135,7 +135,6 @@ impl<'a> Scene<'a> {
 
     /// Each namespace in each recording, with what a timer was set to there.
     pub fn watches(&self, timer: Timer) -> impl Iterator<Item = Watch<'a>> {
-        let name = format!("nf_conntrack_{}", timer.name());
         let watches = self
             .recordings
             .iter()
@@ -145,15 +144,15 @@ impl<'a> Scene<'a> {
                 namespaces.map(move |namespace| (nth, recording, namespace))
             });
         watches.filter_map(move |(nth, recording, namespace)| {
-            let value = *namespace.sysctls.get(&name)?;
+            let value = namespace.timeout(timer)?;
             let last = self.last.get(&Place::of(recording, namespace));
-            let now = last.and_then(|it| it.1.sysctls.get(&name));
+            let now = last.and_then(|it| it.1.timeout(timer));
             Some(Watch {
                 nth,
                 recording,
                 namespace,
                 value,
-                now: now.copied().unwrap_or(value),
+                now: now.unwrap_or(value),
                 is_last: last.is_none_or(|it| it.0 == nth),
                 seconds: recording.duration.as_secs_f64(),
             })

@@ -173,7 +173,7 @@ impl Time {
         for namespace in &recording.namespaces {
             for &timer in Timer::ALL {
                 let name = Name::Timer(timer);
-                let Some(&now) = namespace.sysctls.get(&name.short()) else {
+                let Some(now) = namespace.timeout(timer) else {
                     continue;
                 };
                 let length = Trial::all(trials, name, now) as f64;

@@ -169,8 +169,8 @@ impl Flow {
         let start = start.map_or(Duration::ZERO, |it| it.started).as_secs_f64();
         let removed = Cumulative::of(start, added);
         let name = Name::Timer(timer);
-        let current = namespace.sysctls.get(&name.short());
-        let shorter = current.map_or(0.0, |&current| {
+        let current = namespace.timeout(timer);
+        let shorter = current.map_or(0.0, |current| {
             current as f64 - Trial::all(trials, name, current) as f64
         });
         Self {
